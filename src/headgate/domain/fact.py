@@ -1,0 +1,72 @@
+"""Immutable records of what happened: the only source of metrics, stories, alerts and learning."""
+
+from enum import StrEnum
+
+import msgspec
+
+from headgate.domain.answer import Source, Tried, Usage
+from headgate.domain.failure import FailureKind
+from headgate.domain.limits import Deployment
+from headgate.domain.time import Instant, Seconds
+
+
+class CallEnded(msgspec.Struct, frozen=True, tag=True):
+    """One upstream exchange is over. `failure` is None for an answer."""
+
+    at: Instant
+    request_id: str
+    call: int
+    deployment: Deployment
+    key: str
+    duration_s: Seconds
+    failure: FailureKind | None = None
+    usage: Usage | None = None
+    remedy: str | None = None
+
+
+class RequestFinished(msgspec.Struct, frozen=True, tag=True):
+    """A request reached its one outcome. `model_served` is "" when it was refused."""
+
+    at: Instant
+    request_id: str
+    tenant: str
+    model_asked: str
+    model_served: str
+    source: Source | None
+    provider: str
+    reason: str
+    attempts: int
+    calls: int
+    waited_s: Seconds
+    duration_s: Seconds
+    fitted: str | None = None
+    cost_nanousd: int = 0
+    usage: Usage | None = None
+    tried: tuple[Tried, ...] = ()
+    refusal: str | None = None
+    agent: str | None = None
+    task: str | None = None
+
+
+class AlertKind(StrEnum):
+    """What an operator must hear of."""
+
+    KEY_REMOVED = "key_removed"
+    DAILY_LIMIT = "daily_limit"
+    SPEND_LIMIT = "spend_limit"
+    MODEL_RETIRED = "model_retired"
+    PROVIDER_DENIED = "provider_denied"
+    ORGANISATIONS_MERGED = "organisations_merged"
+    CIRCUIT_OPENED = "circuit_opened"
+
+
+class Alert(msgspec.Struct, frozen=True, tag=True):
+    """Something that an operator should know, in words that name no secret."""
+
+    at: Instant
+    kind: AlertKind
+    subject: str
+    text: str
+
+
+Fact = CallEnded | RequestFinished | Alert

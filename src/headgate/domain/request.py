@@ -1,0 +1,91 @@
+"""What a client asks once, as the decisions need it: facts about the request, never its text."""
+
+from enum import Flag, IntEnum, StrEnum, auto
+
+import msgspec
+
+from headgate.domain.time import Instant, Seconds
+
+
+class Priority(IntEnum):
+    """Who is served first; the lower number."""
+
+    INTERACTIVE = 0
+    STANDARD = 1
+    BATCH = 2
+
+
+class Need(Flag):
+    """What a model must be able to do to be a candidate."""
+
+    NONE = 0
+    TOOLS = auto()
+    JSON_OBJECT = auto()
+    JSON_SCHEMA = auto()
+    VISION = auto()
+    AUDIO = auto()
+    REASONING = auto()
+    BUILTIN_TOOLS = auto()
+
+
+class Check(StrEnum):
+    """What an answer must be before it is given out."""
+
+    NONE = "none"
+    JSON = "json"
+    SCHEMA = "schema"
+
+
+class PromptSize(msgspec.Struct, frozen=True, gc=False):
+    """What the token estimate is made of: characters by class, and the parts that carry template tokens.
+
+    Tokens are these times learned ratios (`headgate.decide.estimate`); `images` count per image.
+    """
+
+    latin: int = 0
+    digits: int = 0
+    indic: int = 0
+    han: int = 0
+    other: int = 0
+    messages: int = 0
+    tools: int = 0
+    images: int = 0
+
+
+class Request(msgspec.Struct, frozen=True):
+    """The facts of one chat request. The text stays with the door that took it.
+
+    `candidates` are the model ids that may serve, in order, after aliases, tiers, successors and the route;
+    `model_asked` is what the client wrote; `reason` says why another model serves from the start ("retired"). `ask_tokens` is None when the client left the maximum unset.
+    """
+
+    id: str
+    model_asked: str
+    candidates: tuple[str, ...]
+    arrived_at: Instant
+    deadline_at: Instant
+    patience_until: Instant
+    prompt: PromptSize
+    ask_tokens: int | None = None
+    stream: bool = False
+    needs: Need = Need.NONE
+    check: Check = Check.NONE
+    tenant: str = "local"
+    session: str | None = None
+    agent: str | None = None
+    task: str | None = None
+    route: str | None = None
+    priority: Priority = Priority.STANDARD
+    first_token_target_s: Seconds = 10.0
+    max_attempts: int = 2
+    max_calls: int = 6
+    local: bool = True
+    local_possible: bool = True
+    own_key: str | None = None
+    service_tier: str | None = None
+    reason: str = ""
+
+    @property
+    def fairness_key(self) -> str:
+        """Whose turn this request takes: its tenant's; within the one tenant of an open door, its session's."""
+        return self.tenant if self.tenant != "local" else f"local/{self.session or ''}"
