@@ -77,6 +77,13 @@ class Failure(msgspec.Struct, frozen=True):
     body: bytes = b""
 
     @property
+    def proves_nothing_generated(self) -> bool:
+        """Whether the provider refused before generating. A 400 whose body cannot be read proves nothing."""
+        if self.kind not in REFUSED_BEFORE_GENERATION:
+            return False
+        return self.status not in {400, 422} or bool(self.message or self.code or self.type)
+
+    @property
     def is_attempt(self) -> bool:
         """Whether the call may have made the provider generate (design 2, `attempt`)."""
-        return self.written and self.kind not in REFUSED_BEFORE_GENERATION
+        return self.written and not self.proves_nothing_generated

@@ -1,0 +1,277 @@
+"""The client's chat body: understood once, and written again for the provider with everything else byte for byte.
+
+It knows the fields of OpenAI's and Groq's chat requests (groq-api.md 1.1, read 2026-11-20). What only a model can judge
+(a value it does not support, a field it does not know) is relayed for the provider to judge.
+"""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from headgate.domain.request import Check, Need, PromptSize
+from headgate.protocol.client_json import InvalidBody, decode_object, decode_value, invalid_field
+from headgate.protocol.prompt import measure
+
+__all__ = ["Chat", "InvalidBody", "Message", "Part", "parse_chat", "to_upstream"]
+
+MAX_TOOLS: Final = 128
+MAX_STOPS: Final = 4
+MAX_TOKENS: Final = 2**31 - 1
+
+_NULL: Final = Raw(b"null")
+_BUILTIN_TOOLS: Final = frozenset({"browser_search", "code_interpreter", "mcp"})
+
+_Tokens = Annotated[int, Meta(ge=1, le=MAX_TOKENS)]
+_Penalty = Annotated[float, Meta(ge=-2, le=2)]
+
+
+class Part(Struct, frozen=True, gc=False):
+    """One part of a message's content; an image's own fields stay in the raw body."""
+
+    type: str
+    text: str | None = None
+
+
+class Message(Struct, frozen=True, gc=False):
+    """What is read of one message."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[Part] | None = None
+    reasoning: str | None = None
+    tool_calls: Raw = _NULL
+
+
+class _StreamOptions(Struct, gc=False):
+    include_usage: bool | None = None
+
+
+class _Function(Struct, gc=False):
+    name: str
+
+
+class _Tool(Struct, gc=False):
+    type: str = "function"
+    function: _Function | None = None
+
+
+class _JsonSchema(Struct, gc=False):
+    schema: dict[str, object] | None = None
+
+
+class _ResponseFormat(Struct, gc=False):
+    type: Literal["text", "json_object", "json_schema"] = "text"
+    json_schema: _JsonSchema | None = None
+
+
+class _Body(Struct, gc=False):
+    """The typed view: a wrong type or range is refused by the decoder, with the place. Every optional may be null."""
+
+    model: Annotated[str, Meta(min_length=1, max_length=256)]
+    messages: Annotated[list[Message], Meta(min_length=1)]
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    max_completion_tokens: _Tokens | None = None
+    max_tokens: _Tokens | None = None
+    n: Annotated[int, Meta(ge=1, le=1)] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    frequency_penalty: _Penalty | None = None
+    presence_penalty: _Penalty | None = None
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    stop: str | Annotated[list[str], Meta(max_length=MAX_STOPS)] | None = None
+    tools: Annotated[list[_Tool], Meta(max_length=MAX_TOOLS)] | None = None
+    tool_choice: Literal["none", "auto", "required"] | dict[str, object] | None = None
+    response_format: _ResponseFormat | None = None
+    user: str | None = None
+    service_tier: str | None = None
+    reasoning_effort: str | None = None
+    headgate: dict[str, object] | None = None
+
+
+_HINTS: Final = {
+    "model": 'Name a model, for example "openai/gpt-oss-20b".',
+    "messages": "Give a list of at least one message, each an object with a role and a content.",
+    "max_completion_tokens": "Use a whole number from 1, or leave it out.",
+    "max_tokens": "Use max_completion_tokens with a whole number from 1, or leave it out.",
+    "n": "One choice is all that is served: use 1 or leave it out.",
+    "temperature": "Use a number from 0 to 2, or leave it out.",
+    "top_p": "Use a number from 0 to 1, or leave it out.",
+    "frequency_penalty": "Use a number from -2 to 2, or leave it out.",
+    "presence_penalty": "Use a number from -2 to 2, or leave it out.",
+    "stop": f"Use a string or a list of at most {MAX_STOPS} strings.",
+    "tools": f"Use a list of at most {MAX_TOOLS} tools; each function needs a name.",
+    "tool_choice": 'Use "none", "auto", "required" or {"type": "function", "function": {"name": ...}}.',
+    "response_format": 'Its type is "text", "json_object" or "json_schema".',
+    "stream": "Use true or false.",
+    "headgate": "It is an object of controls.",
+}
+_TYPED: Final = frozenset(_Body.__struct_fields__)
+_REWRITTEN: Final = frozenset(
+    {"model", "max_completion_tokens", "max_tokens", "stream", "stream_options", "service_tier", "headgate"}
+)
+
+_decode_body: Final = msgspec.json.Decoder(_Body).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Chat(Struct, gc=False, kw_only=True):
+    """One chat body, understood. `ask_tokens` is None where the client set no maximum; `fields` are the raw values."""
+
+    model: str
+    stream: bool
+    include_usage: bool
+    ask_tokens: int | None
+    needs: Need
+    check: Check
+    schema: dict[str, object] | None
+    tool_choice: str | dict[str, object] | None
+    prompt: PromptSize
+    user: str | None
+    controls: dict[str, object]
+    service_tier: str | None
+    reasoning_effort: str | None
+    n: int | None
+    temperature: float | None
+    messages: list[Message]
+    fields: dict[str, Raw]
+    _kept: bytes | None = None
+
+    @property
+    def last_user_text(self) -> str:
+        """The text of the last message that the user wrote; "" where there is none."""
+        for message in reversed(self.messages):
+            if message.role == "user":
+                content = message.content
+                parts = [content] if isinstance(content, str) else [part.text or "" for part in content or ()]
+                return "\n".join(filter(None, parts))
+        return ""
+
+
+def parse_chat(body: bytes) -> Chat:
+    """The client's body. Raises `InvalidBody` and nothing else; about 5 µs for 700 bytes."""
+    fields = decode_object(body)
+    try:
+        read = _decode_body(body)
+    except msgspec.ValidationError as error:
+        raise invalid_field(error, _HINTS) from None
+    if not fields.keys() <= _TYPED:
+        for name in fields.keys() - _TYPED:
+            decode_value(name, fields[name])
+    if read.model.isspace():
+        raise InvalidBody(f"'model' is blank. {_HINTS['model']}", "model")
+    check, schema = _expected(read.response_format)
+    needs, prompt = _needs_and_size(read, fields, check)
+    ask = read.max_completion_tokens
+    options = read.stream_options
+    return Chat(
+        model=read.model,
+        stream=read.stream is True,
+        include_usage=options is not None and options.include_usage is True,
+        ask_tokens=read.max_tokens if ask is None else ask,
+        needs=needs,
+        check=check,
+        schema=schema,
+        tool_choice=read.tool_choice,
+        prompt=prompt,
+        user=read.user,
+        controls=read.headgate or {},
+        service_tier=read.service_tier,
+        reasoning_effort=read.reasoning_effort,
+        n=read.n,
+        temperature=read.temperature,
+        messages=read.messages,
+        fields=fields,
+    )
+
+
+def to_upstream(
+    chat: Chat,
+    *,
+    model: str,
+    max_completion_tokens: int,
+    stream: bool,
+    service_tier: str | None = None,
+    drop: frozenset[str] = frozenset(),
+) -> bytes:
+    """The body for the provider: our model and maximum, always with usage when streaming, the rest byte for byte.
+
+    `service_tier` None keeps the client's; `drop` are top-level fields that the model would refuse. Null fields are
+    left out. The client's own wish for usage is `chat.include_usage`: without it the usage chunk is not relayed.
+    """
+    kept = _kept(chat, drop) if drop else chat._kept  # noqa: SLF001 a cache that only this file fills
+    if kept is None:
+        kept = chat._kept = _kept(chat, drop)  # noqa: SLF001
+    tier = chat.service_tier if service_tier is None else service_tier
+    return b'{"model":%b,"max_completion_tokens":%d%b%b%b' % (
+        _encode(model),
+        max_completion_tokens,
+        b',"stream":true,"stream_options":{"include_usage":true}' if stream else b"",
+        b"" if tier is None or "service_tier" in drop else b',"service_tier":%b' % _encode(tier),
+        kept,
+    )
+
+
+def _kept(chat: Chat, drop: frozenset[str]) -> bytes:
+    """Every field that is relayed as it came, with the comma before and the brace behind."""
+    kept = {
+        name: raw
+        for name, raw in chat.fields.items()
+        if name not in _REWRITTEN and name not in drop and (len(raw) != 4 or raw != _NULL)
+    }
+    return b"," + _encode(kept)[1:] if kept else b"}"
+
+
+def _expected(form: _ResponseFormat | None) -> tuple[Check, dict[str, object] | None]:
+    if form is None or form.type == "text":
+        return Check.NONE, None
+    if form.type == "json_object":
+        return Check.JSON, None
+    schema = form.json_schema.schema if form.json_schema is not None else None
+    if schema is None:
+        place = "response_format.json_schema"
+        raise InvalidBody(f'\'{place}\' is missing its schema: give {{"name": ..., "schema": {{...}}}}.', place)
+    return Check.SCHEMA, schema
+
+
+_NEED_OF_CHECK: Final = {Check.NONE: Need.NONE, Check.JSON: Need.JSON_OBJECT, Check.SCHEMA: Need.JSON_SCHEMA}
+
+
+def _needs_and_size(read: _Body, fields: dict[str, Raw], check: Check) -> tuple[Need, PromptSize]:
+    """What a model must be able to do, and how long the prompt is: contents, reasoning, tools and schema."""
+    needs = _NEED_OF_CHECK[check]
+    texts: list[str] = []
+    images = 0
+    for message in read.messages:
+        content = message.content
+        if type(content) is str:
+            texts.append(content)
+        elif content is not None:
+            images += _add_parts(content, texts)  # type: ignore[arg-type]
+        if message.reasoning is not None:
+            texts.append(message.reasoning)
+        if message.tool_calls is not _NULL:
+            texts.append(str(message.tool_calls, "utf-8"))
+    if images:
+        needs |= Need.VISION
+    tools = read.tools
+    if tools:
+        texts.append(str(fields["tools"], "utf-8"))
+        builtin = sum(tool.type in _BUILTIN_TOOLS for tool in tools)
+        needs |= (Need.BUILTIN_TOOLS if builtin else Need.NONE) | (Need.TOOLS if builtin < len(tools) else Need.NONE)
+    elif "functions" in fields:  # OpenAI's former name for tools, still typed in Groq's SDK
+        texts.append(str(fields["functions"], "utf-8"))
+        needs |= Need.TOOLS
+    if check is Check.SCHEMA:
+        texts.append(str(fields["response_format"], "utf-8"))
+    return needs, measure(texts, messages=len(read.messages), tools=len(tools or ()), images=images)
+
+
+def _add_parts(parts: list[Part], texts: list[str]) -> int:
+    """Adds the texts of `parts`; the number of images among them."""
+    images = 0
+    for part in parts:
+        if part.text is not None:
+            texts.append(part.text)
+        images += part.type == "image_url"
+    return images
