@@ -1,0 +1,163 @@
+"""One exchange on one connection: what its caller waits on and reads from. It is the `Stream` of `upstream`.
+
+The connection pushes the reply in; the caller pulls it out. Once the reply has ended, either way, the exchange holds no
+connection any more, so nothing its caller does can touch the connection's next exchange.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+from headgate.domain.time import Instant
+from headgate.runtime.upstream import Response, UpstreamError, UpstreamErrorKind
+
+
+class Carrier(Protocol):
+    """What an exchange may ask of the connection that carries it."""
+
+    @property
+    def written(self) -> bool: ...
+
+    def abort(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+class Exchange:
+    """A reply on its way. `arrival` resolves at its end if the exchange is buffered, else at the end of its head."""
+
+    __slots__ = (
+        "_carrier",
+        "_chunks",
+        "_error",
+        "_loop",
+        "_reader",
+        "_written",
+        "arrival",
+        "buffered",
+        "eof_framed",
+        "first_byte_at",
+        "headers",
+        "held_bytes",
+        "reused",
+        "status",
+    )
+
+    def __init__(self, carrier: Carrier, loop: asyncio.AbstractEventLoop, *, buffered: bool, reused: bool) -> None:
+        self._carrier: Carrier | None = carrier
+        self._loop = loop
+        self.buffered = buffered
+        self.reused = reused
+        self.arrival: asyncio.Future[None] = loop.create_future()
+        self._reader: asyncio.Future[None] | None = None
+        self._chunks: list[bytes] = []
+        self._error: UpstreamError | None = None
+        self._written = False
+        self.held_bytes = 0
+        self.status = 0
+        self.headers: Mapping[str, str] = {}
+        self.eof_framed = False
+        self.first_byte_at: Instant = 0.0
+
+    # ------------------------------------------------------------------------------------ pushed in by the connection
+
+    def begin(self, status: int, headers: Mapping[str, str], first_byte_at: Instant, *, eof_framed: bool) -> None:
+        """The head is here."""
+        self.status = status
+        self.headers = headers
+        self.first_byte_at = first_byte_at
+        self.eof_framed = eof_framed
+        if not self.buffered and not self.arrival.done():
+            self.arrival.set_result(None)
+
+    def push(self, data: bytes) -> None:
+        """Content is here; a waiting reader is told by `wake`, once for all that one read of the socket brought."""
+        self._chunks.append(data)
+        self.held_bytes += len(data)
+
+    def wake(self) -> None:
+        reader = self._reader
+        if reader is not None and not reader.done():
+            reader.set_result(None)
+
+    def finish(self, *, written: bool) -> None:
+        """The reply is whole."""
+        self._carrier = None
+        self._written = written
+        if self.buffered:
+            if not self.arrival.done():
+                self.arrival.set_result(None)
+        else:
+            self.wake()
+
+    def fail(self, error: UpstreamError) -> None:
+        """The reply ends here without being whole."""
+        self._carrier = None
+        self._written = error.written
+        self._error = error
+        if not self.arrival.done():
+            self.arrival.set_exception(error)
+        else:
+            self.wake()
+
+    # ----------------------------------------------------------------------------------------- pulled out by the caller
+
+    def response(self) -> Response:
+        """The whole reply of a buffered exchange whose `arrival` is done."""
+        chunks = self._chunks
+        return Response(
+            self.status,
+            self.headers,
+            chunks[0] if len(chunks) == 1 else b"".join(chunks),
+            self.reused,
+            self._written,
+            self.first_byte_at,
+            self.eof_framed,
+        )
+
+    @property
+    def written(self) -> bool:
+        return self._written if self._carrier is None else self._carrier.written
+
+    @property
+    def complete(self) -> bool:
+        return self._carrier is None and self._error is None
+
+    async def read_chunk(self) -> bytes | None:
+        while True:
+            if self._chunks:
+                return self._take()
+            if self._error is not None:
+                raise self._error
+            if self._carrier is None:
+                return None
+            assert self._reader is None, "one reader at a time"
+            self._reader = self._loop.create_future()
+            try:
+                await self._reader
+            except BaseException:
+                self.close()
+                raise
+            finally:
+                self._reader = None
+
+    def close(self) -> None:
+        carrier = self._carrier
+        if carrier is not None:
+            self.arrival.cancel()  # nobody waits for it any more: an error set on it would never be looked at
+            self.fail(UpstreamError(UpstreamErrorKind.RESET, written=carrier.written, detail="closed by its reader"))
+            carrier.abort()
+        self._chunks.clear()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while (chunk := await self.read_chunk()) is not None:
+            yield chunk
+
+    def _take(self) -> bytes:
+        chunks = self._chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        self._chunks = []
+        self.held_bytes = 0
+        if self._carrier is not None:
+            self._carrier.resume()
+        return data
