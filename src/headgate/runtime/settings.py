@@ -1,0 +1,298 @@
+"""Owns the settings of a gate: read from headgate.toml or .yaml, the environment and the command line, checked, frozen.
+
+Later ones win: file, its `[env.NAME]` overlay, `HEADGATE_*`, flags. Everything unknown, out of bounds or contradictory
+is refused with `InvalidSettings`, which names the place, the key and the fix, and never shows a secret.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from headgate.runtime.settings_checks import check_settings
+from headgate.runtime.settings_convert import convert
+from headgate.runtime.settings_environment import BAD_URL, groq_endpoint, groq_keys, lay_environment, lay_flags
+from headgate.runtime.settings_model import (
+    LATER_SECTIONS,
+    AuthSettings,
+    DefaultSettings,
+    Dialect,
+    GroqSettings,
+    GroqTable,
+    LocalSettings,
+    LogLevel,
+    OrganisationSettings,
+    Passthrough,
+    ProviderKey,
+    ProviderSettings,
+    ProviderTable,
+    RouteSettings,
+    RouteTable,
+    ServerSettings,
+    SettingsFile,
+    UpstreamSettings,
+    WaitingRoomSettings,
+    is_loopback,
+)
+from headgate.runtime.settings_secret import Secret
+from headgate.runtime.settings_source import InvalidSettings, KeyPath, Tree, nearest, read_settings_file
+from headgate.runtime.upstream import Endpoint
+
+__all__ = [
+    "AuthSettings",
+    "DefaultSettings",
+    "Dialect",
+    "GroqSettings",
+    "InvalidSettings",
+    "LocalSettings",
+    "LogLevel",
+    "OrganisationSettings",
+    "Passthrough",
+    "ProviderKey",
+    "ProviderSettings",
+    "RouteSettings",
+    "Secret",
+    "ServerSettings",
+    "Settings",
+    "UpstreamSettings",
+    "WaitingRoomSettings",
+    "find_settings_file",
+    "is_loopback",
+    "load_settings",
+]
+
+GROQ: Final = "groq"
+GROQ_URL: Final = "https://api.groq.com"
+DEFAULT_ROUTE: Final = "default"
+FILE_NAMES: Final = ("headgate.toml", "headgate.yaml")
+_INHERITED: Final = tuple(DefaultSettings.__struct_fields__)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything an operator can decide. `providers` begins with groq; `routes` always has `default`.
+
+    `models` are the tables for `Catalog.with_overrides`. `source` is the file that was read, None without one.
+    `inactive` names sections that were given and that nothing reads yet. `uses_simulator` is True when there is neither
+    a provider key nor an upstream address, so that only the built-in simulator can answer.
+    """
+
+    server: ServerSettings = ServerSettings()
+    providers: tuple[ProviderSettings, ...] = ()
+    organisations: dict[str, OrganisationSettings] = {}
+    routes: dict[str, RouteSettings] = {}
+    defaults: DefaultSettings = DefaultSettings()
+    models: dict[str, dict[str, object]] = {}
+    auth: AuthSettings = AuthSettings()
+    waiting_room: WaitingRoomSettings = WaitingRoomSettings()
+    upstream: UpstreamSettings = UpstreamSettings()
+    local: LocalSettings = LocalSettings()
+    uses_simulator: bool = False
+    environment: str | None = None
+    source: str | None = None
+    inactive: tuple[str, ...] = ()
+
+    @property
+    def groq(self) -> ProviderSettings:
+        return self.providers[0]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody who reaches the port may come in."""
+        return not self.auth.virtual_keys
+
+    def route(self, name: str | None) -> RouteSettings | None:
+        """The route of a name, the default one for None; None for a name that nobody configured."""
+        return self.routes.get(DEFAULT_ROUTE if name is None else name)
+
+
+def load_settings(
+    path: Path | None, environ: Mapping[str, str], *, flags: Mapping[str, object] | None = None
+) -> Settings:
+    """The settings of `path`, else of the first file that is found, under `environ` and `flags` (dotted key to value).
+
+    Raises InvalidSettings. Its traceback holds no frame that has seen a secret.
+    """
+    loaded = _load_or_complain(path, environ, flags or {})
+    del environ
+    if isinstance(loaded, InvalidSettings):
+        raise loaded
+    return loaded
+
+
+def find_settings_file(environ: Mapping[str, str]) -> Path | None:
+    """$HEADGATE_CONFIG, then headgate.toml and headgate.yaml here, then in the user's configuration folder."""
+    if named := environ.get("HEADGATE_CONFIG", "").strip():
+        return Path(named).expanduser()
+    import platformdirs
+
+    for folder in (Path(), platformdirs.user_config_path("headgate")):
+        for name in FILE_NAMES:
+            if (folder / name).is_file():
+                return folder / name
+    return None
+
+
+def _load_or_complain(
+    path: Path | None, environ: Mapping[str, str], flags: Mapping[str, object]
+) -> Settings | InvalidSettings:
+    try:
+        return _load(path, environ, flags)
+    except InvalidSettings as error:
+        error.__context__ = error.__cause__ = None
+        return error.with_traceback(None)
+
+
+def _load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
+    source = path if path is not None else find_settings_file(environ)
+    tree = Tree("settings", {}) if source is None else read_settings_file(source)
+    environment = _overlay(tree, environ.get("HEADGATE_ENV", "").strip() or None)
+    lay_environment(tree, environ)
+    lay_flags(tree, flags)
+    file = convert(tree, SettingsFile)
+    providers = tuple(_providers(file, tree, environ))
+    has_upstream = _names_upstream(file.groq) or groq_endpoint(environ) is not None or bool(file.providers)
+    settings = Settings(
+        server=file.server,
+        providers=providers,
+        organisations=file.organisations,
+        routes=_routes(file, tree),
+        defaults=file.defaults,
+        models=file.models,
+        auth=file.auth,
+        waiting_room=file.waiting_room,
+        upstream=file.upstream,
+        local=file.local,
+        uses_simulator=not has_upstream and not any(provider.keys for provider in providers),
+        environment=environment,
+        source=None if source is None else str(source),
+        inactive=tuple(name for name in LATER_SECTIONS if getattr(file, name)),
+    )
+    check_settings(file, tree)
+    return settings
+
+
+# Overlays -------------------------------------------------------------------------------------------------------------
+
+
+def _overlay(tree: Tree, chosen: str | None) -> str | None:
+    """Lay the chosen `[env.NAME]` over the file. All are checked, so that none fails on the day it is needed."""
+    overlays = tree.values.pop("env", {})
+    if not isinstance(overlays, dict) or not all(isinstance(over, dict) for over in overlays.values()):
+        fix = "write the overlay below a heading, as [env.production.server]"
+        raise tree.error(("env",), "expected tables by name", fix)
+    if chosen is not None and overlays and chosen not in overlays:
+        what = f"the file has no [env.{chosen}]"
+        raise InvalidSettings("environment", "HEADGATE_ENV", what, nearest(chosen, overlays))
+    for name, over in overlays.items():
+        trial = tree.copy()
+        trial.lay_tree(over, ("env", name))
+        convert(trial, SettingsFile)
+    if chosen is not None and chosen in overlays:
+        tree.lay_tree(overlays[chosen], ("env", chosen))
+    return chosen
+
+
+# Providers ------------------------------------------------------------------------------------------------------------
+
+
+def _names_upstream(table: GroqTable) -> bool:
+    return table.base_url is not None or bool(table.endpoints)
+
+
+def _providers(file: SettingsFile, tree: Tree, environ: Mapping[str, str]) -> Iterator[ProviderSettings]:
+    groq = file.groq
+    named = groq_endpoint(environ)
+    endpoints = (named,) if named is not None else _endpoints(groq, tree, (GROQ,), Dialect.GROQ)
+    keys = (*_keys(groq, GROQ, tree, (GROQ,), environ), *groq_keys(environ))
+    _refuse_doubles(tree, keys)
+    yield ProviderSettings(GROQ, Dialect.GROQ, endpoints or (Endpoint.parse_groq(GROQ_URL),), keys, groq.models)
+    seen = {GROQ}
+    for index, table in enumerate(file.providers):
+        path: KeyPath = ("providers", index)
+        if table.name in seen:
+            raise tree.error((*path, "name"), f"{table.name!r} is the name of another provider", "choose another")
+        seen.add(table.name)
+        yield _provider(table, tree, path, environ)
+
+
+def _provider(table: ProviderTable, tree: Tree, path: KeyPath, environ: Mapping[str, str]) -> ProviderSettings:
+    endpoints = _endpoints(table, tree, path, table.dialect)
+    if not endpoints:
+        raise tree.error((*path, "base_url"), "is missing", "add the provider's address, as https://host/v1")
+    keys = tuple(_keys(table, table.name, tree, path, environ))
+    _refuse_doubles(tree, keys)
+    return ProviderSettings(table.name, table.dialect, endpoints, keys, table.models)
+
+
+def _endpoints(table: GroqTable, tree: Tree, path: KeyPath, dialect: Dialect) -> tuple[Endpoint, ...]:
+    if table.base_url is not None and table.endpoints:
+        raise tree.error((*path, "base_url"), "stands beside `endpoints`", "keep one of them")
+    parse = Endpoint.parse_groq if dialect is Dialect.GROQ else Endpoint.parse
+    urls: list[tuple[KeyPath, str]] = [((*path, "endpoints", at), url) for at, url in enumerate(table.endpoints)]
+    if table.base_url is not None:
+        urls = [((*path, "base_url"), table.base_url)]
+    endpoints = []
+    for place, url in urls:
+        try:
+            endpoints.append(parse(url))
+        except ValueError:
+            raise tree.error(place, *BAD_URL) from None
+    return tuple(endpoints)
+
+
+def _keys(
+    table: GroqTable, provider: str, tree: Tree, path: KeyPath, environ: Mapping[str, str]
+) -> Iterator[ProviderKey]:
+    for index, key in enumerate(table.keys):
+        place = (*path, "keys", index)
+        if (key.secret is None) == (key.env is None):
+            raise tree.error(place, "needs either `secret` or `env`", 'write { env = "NAME_OF_A_VARIABLE" }')
+        secret = key.secret
+        if key.env is not None:
+            text = environ.get(key.env, "").strip()
+            if not text:
+                raise tree.error((*place, "env"), f"the environment has no {key.env}", "set it, or take the key out")
+            secret = Secret(text)
+        assert secret is not None
+        yield ProviderKey(key.name or key.env or f"{provider}-key-{index + 1}", secret, key.organisation)
+
+
+def _refuse_doubles(tree: Tree, keys: tuple[ProviderKey, ...]) -> None:
+    names: set[str] = set()
+    secrets: dict[Secret, str] = {}
+    for key in keys:
+        if key.secret in secrets:
+            what = f"is the same key as {secrets[key.secret]}"
+            raise InvalidSettings(tree.name, key.name, what, "give each key once")
+        if key.name in names:
+            raise InvalidSettings(tree.name, key.name, "is the name of two keys", "choose another name for one")
+        names.add(key.name)
+        secrets[key.secret] = key.name
+
+
+# Routes ---------------------------------------------------------------------------------------------------------------
+
+
+def _routes(file: SettingsFile, tree: Tree) -> dict[str, RouteSettings]:
+    default = file.routes.get(DEFAULT_ROUTE, RouteTable())
+    return {name: _route(name, file, default, tree) for name in (DEFAULT_ROUTE, *file.routes)}
+
+
+def _route(name: str, file: SettingsFile, default: RouteTable, tree: Tree) -> RouteSettings:
+    """A route's own words, else the default route's, else the defaults'. Models and tier are never inherited."""
+    table = file.routes.get(name, RouteTable())
+    values = {
+        key: next(
+            value
+            for value in (getattr(table, key), getattr(default, key), getattr(file.defaults, key))
+            if value is not None
+        )
+        for key in _INHERITED
+    }
+    if values["max_calls"] < values["max_attempts"]:
+        what = f"{values['max_calls']} calls do not hold {values['max_attempts']} attempts"
+        raise tree.error(("routes", name, "max_calls"), what, "raise max_calls or lower max_attempts")
+    values["patience_s"] = min(values["patience_s"], values["deadline_s"])
+    values["local"] = file.local.enabled and values["local"] not in {False, "off"}
+    return RouteSettings(name=name, models=table.models or (), tier=table.tier, **values)

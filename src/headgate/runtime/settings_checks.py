@@ -1,0 +1,79 @@
+"""Owns what one section cannot know by itself: contradictions between sections, and names that nobody has.
+
+The order is that of harm: who may come in first.
+"""
+
+import re
+from typing import Final
+
+from headgate.catalog import CatalogError
+from headgate.runtime.keys import PEPPERED
+from headgate.runtime.settings_model import SettingsFile, is_loopback
+from headgate.runtime.settings_source import InvalidSettings, Tree, nearest
+
+_CATALOG_ERROR: Final = re.compile(r"\[models\..*\] (\w+): (.+); ([^;]+)", re.DOTALL)
+
+
+def check_settings(file: SettingsFile, tree: Tree) -> None:
+    """Raise InvalidSettings for the first contradiction."""
+    _check_door(file, tree)
+    _check_virtual_keys(file, tree)
+    _check_names(file, tree)
+
+
+def _check_door(file: SettingsFile, tree: Tree) -> None:
+    server = file.server
+    if not file.auth.virtual_keys and not is_loopback(server.host) and not server.insecure_open:
+        what = "listens beyond this machine without any virtual key, so that everybody could spend your quota"
+        fix = (
+            "make a key with `headgate keys create`, or listen on 127.0.0.1, "
+            "or insist with server.insecure_open = true (--insecure-open)"
+        )
+        raise tree.error(("server", "host"), what, fix)
+
+
+def _check_virtual_keys(file: SettingsFile, tree: Tree) -> None:
+    seen: set[str] = set()
+    for index, row in enumerate(file.auth.virtual_keys):
+        path = ("auth", "virtual_keys", index)
+        if row.id in seen:
+            raise tree.error((*path, "id"), "is the id of two keys", "take one of them out")
+        seen.add(row.id)
+        if row.hash.startswith(PEPPERED) and file.auth.pepper is None:
+            what = "was made with a pepper, and auth.pepper is not set"
+            raise tree.error((*path, "hash"), what, "set auth.pepper (HEADGATE_AUTH__PEPPER), or make the key anew")
+
+
+def _check_names(file: SettingsFile, tree: Tree) -> None:
+    """Models, tiers and plans against the catalogue, which is loaded only where something names one."""
+    plans = {name: table.plan for name, table in file.organisations.items() if table.plan is not None}
+    if not (file.models or file.routes or plans):
+        return
+    from headgate.catalog import TIERS, default_catalog
+
+    catalog = default_catalog()
+    for model_id, table in file.models.items():
+        try:
+            catalog = catalog.with_overrides({model_id: table})
+        except CatalogError as error:
+            raise _wrong_model(tree, model_id, str(error)) from None
+    for name, route in file.routes.items():
+        if route.tier is not None and route.tier not in TIERS:
+            raise tree.error(("routes", name, "tier"), f"there is no tier {route.tier!r}", nearest(route.tier, TIERS))
+        own = {model for provider in (file.groq, *file.providers) for model in provider.models}
+        for index, model in enumerate(route.models or ()):
+            if model not in own and catalog.resolve(model) is None:
+                close = " or ".join(catalog.nearest(model)) or "a model of `headgate models`"
+                raise tree.error(("routes", name, "models", index), f"there is no model {model!r}", f"write {close}")
+    known_plans = {plan for model in catalog.all() for plan in model.limits}
+    for name, plan in plans.items():
+        if plan not in known_plans:
+            raise tree.error(("organisations", name, "plan"), f"there is no plan {plan!r}", nearest(plan, known_plans))
+
+
+def _wrong_model(tree: Tree, model_id: str, message: str) -> InvalidSettings:
+    """The catalogue's complaint (`[models."id"] key: what; fix`) with the line of its key."""
+    found = _CATALOG_ERROR.fullmatch(message)
+    if found is None:
+        return tree.error(("models", model_id), message, "correct the key that is named")
+    return tree.error(("models", model_id, found[1]), found[2], found[3])

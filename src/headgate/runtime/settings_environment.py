@@ -1,0 +1,176 @@
+"""Owns what the environment says: `HEADGATE_*` laid over the file, and Groq's keys, organisations and address.
+
+- HEADGATE_SERVER__PORT=9000: server.port; two underscores go one table deeper
+- HEADGATE_PORT, HEADGATE_HOST, HEADGATE_LOG_LEVEL: short forms for [server]
+- HEADGATE_CONFIG, HEADGATE_ENV: which file, which overlay of it
+- GROQ_API_KEY, GROQ_API_KEY_2, ...: keys; GROQ_ORG_2 names the organisation that key 2 belongs to
+- GROQ_BASE_URL or GROQ_API_URL: another upstream, as the host root or as the address that ends in /openai/v1
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Final, get_args, get_origin
+
+from headgate.runtime.settings_convert import fields_of, is_section, is_sendable, members
+from headgate.runtime.settings_model import ProviderKey, SettingsFile
+from headgate.runtime.settings_secret import Secret
+from headgate.runtime.settings_source import InvalidSettings, KeyPath, Tree, nearest
+from headgate.runtime.upstream import Endpoint
+
+PREFIX: Final = "HEADGATE_"
+SHORT: Final[dict[str, KeyPath]] = {
+    "HEADGATE_PORT": ("server", "port"),
+    "HEADGATE_HOST": ("server", "host"),
+    "HEADGATE_LOG_LEVEL": ("server", "log_level"),
+}
+CHOOSERS: Final = frozenset({"HEADGATE_CONFIG", "HEADGATE_ENV"})
+CLIENT: Final = frozenset({"HEADGATE_API_KEY", "HEADGATE_BASE_URL"})
+"""What a client of a gateway has in its environment; nothing of ours."""
+
+_SERVICE_LINK = re.compile(r"HEADGATE_(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)")
+"""What Kubernetes and Docker links put into the environment of everything beside a service named headgate."""
+_LINKED_PORT = re.compile(r"(?:tcp|udp|sctp)://")
+_KEY_VARIABLE = re.compile(r"GROQ_API_KEY(?:_(.*))?", re.DOTALL)
+_NUMBER = re.compile(r"[1-9][0-9]{0,3}")
+_ORGANISATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_YES_NO: Final = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+
+
+def lay_environment(tree: Tree, environ: Mapping[str, str]) -> None:
+    """Lay every `HEADGATE_*` variable over the file. Raises InvalidSettings for a name that means nothing."""
+    for name in sorted(name for name in environ if name.startswith(PREFIX)):
+        text = environ[name].strip()
+        if name in CHOOSERS or name in CLIENT or _SERVICE_LINK.fullmatch(name) or not text:
+            continue
+        if name == "HEADGATE_PORT" and _LINKED_PORT.match(text):
+            continue
+        path, kind = _path_of(tree, name)
+        tree.lay(path, _from_text(kind, text), f"environment variable {name}")
+
+
+def lay_flags(tree: Tree, flags: Mapping[str, object]) -> None:
+    """Lay what the command line said over all else: dotted key to value; None means that it said nothing."""
+    for key, value in flags.items():
+        if value is not None:
+            tree.lay(tuple(key.split(".")), value, f"--{key.rpartition('.')[2].replace('_', '-')}")
+
+
+def groq_keys(environ: Mapping[str, str]) -> tuple[ProviderKey, ...]:
+    """The keys of the environment in the order of their numbers. Raises InvalidSettings."""
+    named: dict[int, str] = {}
+    for variable in sorted(environ):
+        found = _KEY_VARIABLE.fullmatch(variable)
+        if found is None or not environ[variable].strip():
+            continue
+        number = _number(variable, found[1])
+        if number in named:
+            both = f"{named[number]} and {variable} both give key {number}"
+            raise InvalidSettings("environment", variable, both, f"keep one; GROQ_API_KEY is the same as {variable}")
+        named[number] = variable
+    return tuple(_groq_key(environ, number, named[number]) for number in sorted(named))
+
+
+def groq_endpoint(environ: Mapping[str, str]) -> Endpoint | None:
+    """The upstream of GROQ_BASE_URL or GROQ_API_URL, either of which may have either form."""
+    found: dict[str, Endpoint] = {}
+    for variable in ("GROQ_BASE_URL", "GROQ_API_URL"):
+        if text := environ.get(variable, "").strip():
+            try:
+                found[variable] = Endpoint.parse_groq(text)
+            except ValueError:
+                raise InvalidSettings("environment", variable, *BAD_URL) from None
+    endpoints = list(found.values())
+    if len(endpoints) > 1 and endpoints[0] != endpoints[1]:
+        what = "GROQ_BASE_URL and GROQ_API_URL name two different upstreams"
+        raise InvalidSettings("environment", "GROQ_API_URL", what, "keep one of them")
+    return endpoints[0] if endpoints else None
+
+
+BAD_URL: Final = (
+    "is not the address of an upstream",
+    "write http:// or https:// and a host, without user, password, query or fragment, as https://api.groq.com",
+)
+
+
+def _number(variable: str, suffix: str | None) -> int:
+    if suffix is None:
+        return 1
+    if _NUMBER.fullmatch(suffix) is None:
+        what = "is not the name of a key"
+        raise InvalidSettings("environment", variable, what, "number the keys GROQ_API_KEY_1, GROQ_API_KEY_2, ...")
+    return int(suffix)
+
+
+def _groq_key(environ: Mapping[str, str], number: int, variable: str) -> ProviderKey:
+    text = environ[variable].strip()
+    if not is_sendable(text):
+        what = "is too long, or has blanks or characters that no key has"
+        raise InvalidSettings("environment", variable, what, "set it to the key alone, as the provider shows it")
+    organisation = environ.get(f"GROQ_ORG_{number}", "").strip() or None
+    if organisation is not None and _ORGANISATION.fullmatch(organisation) is None:
+        what = "is not the name of an organisation"
+        fix = "use letters, digits, dots, dashes and underscores, at most 100"
+        raise InvalidSettings("environment", f"GROQ_ORG_{number}", what, fix)
+    return ProviderKey(variable, Secret(text), organisation)
+
+
+def _path_of(tree: Tree, name: str) -> tuple[KeyPath, Any]:
+    """The key path that a variable means, and the type of its value."""
+    if name in SHORT:
+        section, key = SHORT[name]
+        return (section, key), fields_of(fields_of(SettingsFile)[str(section)])[str(key)]
+    kind: Any = SettingsFile
+    path: KeyPath = ()
+    for word in name.removeprefix(PREFIX).lower().split("__"):
+        step, kind = _step(tree, kind, path, word, name)
+        path = (*path, step)
+    return path, kind
+
+
+def _step(tree: Tree, kind: Any, path: KeyPath, word: str, variable: str) -> tuple[str, Any]:
+    for part in members(kind):
+        if is_section(part):
+            known = fields_of(part)
+            if word in known:
+                return word, known[word]
+            names = [*SHORT, *_variables(path, known)] if not path else _variables(path, known)
+            raise InvalidSettings("environment", variable, "means no setting", nearest(variable, names))
+        if get_origin(part) is dict and word:
+            there = tree.get(path)
+            known_names = {str(key).lower(): str(key) for key in there} if isinstance(there, dict) else {}
+            return known_names.get(word, word), get_args(part)[1]
+        if part is Any and word:
+            return word, Any
+    raise InvalidSettings("environment", variable, "goes deeper than the settings do", "set the whole value instead")
+
+
+def _variables(path: KeyPath, known: Mapping[str, object]) -> list[str]:
+    return [PREFIX + "__".join(str(step).upper() for step in (*path, key)) for key in known]
+
+
+def _from_text(kind: Any, text: str) -> Any:
+    """What a variable's text means for its type. A text that fits no type stays, and is refused with the rest."""
+    parts = tuple(members(kind))
+    if bool in parts and text.lower() in _YES_NO:
+        return _YES_NO[text.lower()]
+    if any(is_section(part) or part is Any or get_origin(part) in {tuple, dict} for part in parts):
+        return _structure(parts, text)
+    for number in (int, float):
+        if number in parts:
+            try:
+                return number(text)
+            except ValueError:
+                continue
+    return text
+
+
+def _structure(parts: tuple[Any, ...], text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError, KeyError):
+        is_list = any(get_origin(part) is tuple for part in parts)
+        return [item.strip() for item in text.split(",") if item.strip()] if is_list else text

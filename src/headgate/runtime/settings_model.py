@@ -1,0 +1,286 @@
+"""Owns the sections of headgate.toml as types: every key, its default, its unit and its bounds. Reads nothing.
+
+A key that is not here is refused. The types end in `Table` where the file's form is not the one that is handed out.
+"""
+
+import ipaddress
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from headgate.domain.limits import Dimension
+from headgate.runtime.keys import VirtualKeyRow
+from headgate.runtime.settings_secret import Secret
+from headgate.runtime.upstream import Endpoint, PoolLimits, ReplyLimits, Timeouts
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+MAX_SECONDS: Final = 3_600.0
+"""No wait, deadline or timeout is longer."""
+MAX_BYTES: Final = 1024 * MIB
+MAX_COUNT: Final = 1_000_000
+MAX_ATTEMPTS: Final = 10
+MAX_CALLS: Final = 20
+MAX_KEYS: Final = 1_000
+"""Keys of one provider, and virtual keys times ten."""
+MAX_ENDPOINTS: Final = 20
+MAX_NAMES: Final = 1_000
+"""Entries of any other list."""
+
+PositiveSeconds = Annotated[float, Meta(gt=0, le=MAX_SECONDS)]
+Bytes = Annotated[int, Meta(ge=KIB, le=MAX_BYTES)]
+Count = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Host = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.:_%\[\]-]{1,253}$")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+ModelName = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,200}$")]
+ModelNames = Annotated[tuple[ModelName, ...], Meta(max_length=MAX_NAMES)]
+Attempts = Annotated[int, Meta(ge=1, le=MAX_ATTEMPTS)]
+Calls = Annotated[int, Meta(ge=1, le=MAX_CALLS)]
+LocalSwitch: TypeAlias = bool | Literal["auto", "off"]
+
+
+class Dialect(StrEnum):
+    """How a provider speaks."""
+
+    GROQ = "groq"
+    OPENAI = "openai"
+
+
+class Passthrough(StrEnum):
+    """When a caller's own provider key is used."""
+
+    WITH_KEY = "with-key"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class LogLevel(StrEnum):
+    """What is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file."""
+
+
+class ServerSettings(Section, frozen=True):
+    """`[server]`: where Headgate listens and how much it takes in."""
+
+    host: Host = "127.0.0.1"
+    port: Port = 8080
+    """0 means any free port."""
+    insecure_open: bool = False
+    """Listen beyond loopback without virtual keys, for everybody who can reach the port."""
+    log_level: LogLevel = LogLevel.INFO
+    max_body_bytes: Bytes = 4 * MIB
+    max_header_bytes: Bytes = 32 * KIB
+    max_headers: Annotated[int, Meta(ge=10, le=1_000)] = 100
+    max_uri_bytes: Bytes = 8 * KIB
+    max_in_flight: Count = 4_096
+    max_in_flight_per_tenant: Count = 256
+    keep_alive_s: PositiveSeconds = 60.0
+    drain_s: PositiveSeconds = 25.0
+    """How long running answers may take to end after a signal to stop."""
+
+
+class ProviderKeyTable(Section, frozen=True):
+    """An entry of `keys`: the secret itself, or the environment variable that holds it."""
+
+    secret: Secret | None = None
+    env: Name | None = None
+    name: Name | None = None
+    organisation: Name | None = None
+
+
+class GroqTable(Section, frozen=True):
+    """`[groq]`: where and with which keys; `base_url` is short for one endpoint."""
+
+    base_url: str | None = None
+    endpoints: Annotated[tuple[str, ...], Meta(max_length=MAX_ENDPOINTS)] = ()
+    keys: Annotated[tuple[ProviderKeyTable, ...], Meta(max_length=MAX_KEYS)] = ()
+    models: ModelNames = ()
+
+
+class ProviderTable(GroqTable, frozen=True, kw_only=True):
+    """An entry of `[[providers]]`."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+    dialect: Dialect = Dialect.OPENAI
+
+
+class ProviderKey(msgspec.Struct, frozen=True):
+    """One credential. `name` is unique and may be shown; `organisation` is None until a reply names it."""
+
+    name: str
+    secret: Secret
+    organisation: str | None = None
+
+
+class ProviderSettings(msgspec.Struct, frozen=True):
+    """A provider as it is used: at least one endpoint, perhaps no key (a local server, or callers' own keys)."""
+
+    name: str
+    dialect: Dialect
+    endpoints: tuple[Endpoint, ...]
+    keys: tuple[ProviderKey, ...] = ()
+    models: tuple[str, ...] = ()
+
+
+GroqSettings: TypeAlias = ProviderSettings
+
+
+class OrganisationSettings(Section, frozen=True):
+    """`[organisations.NAME]`. `limits` go from model id, or `*` for every model, to dimension to limit."""
+
+    plan: Name | None = None
+    limits: dict[ModelName, dict[Dimension, Annotated[int, Meta(ge=1)]]] = {}
+
+
+class DefaultSettings(Section, frozen=True):
+    """`[defaults]`: what a route that says nothing gets (design 10). Patience ends at the deadline at the latest."""
+
+    deadline_s: PositiveSeconds = 50.0
+    patience_s: Annotated[float, Meta(ge=0, le=MAX_SECONDS)] = 25.0
+    first_token_target_s: PositiveSeconds = 10.0
+    max_attempts: Attempts = 2
+    max_calls: Calls = 6
+    substitute: bool = True
+    local: LocalSwitch = True
+    continuation: bool = False
+
+
+class RouteTable(Section, frozen=True):
+    """`[routes.NAME]`; what is left out comes from `[routes.default]`, then from `[defaults]`."""
+
+    models: ModelNames | None = None
+    tier: Name | None = None
+    substitute: bool | None = None
+    max_attempts: Attempts | None = None
+    max_calls: Calls | None = None
+    first_token_target_s: PositiveSeconds | None = None
+    deadline_s: PositiveSeconds | None = None
+    patience_s: Annotated[float, Meta(ge=0, le=MAX_SECONDS)] | None = None
+    local: LocalSwitch | None = None
+    continuation: bool | None = None
+
+
+class RouteSettings(msgspec.Struct, frozen=True):
+    """A route with everything decided. No models and no tier: the request's own model and its substitutes."""
+
+    name: str
+    models: tuple[str, ...] = ()
+    tier: str | None = None
+    substitute: bool = True
+    max_attempts: int = 2
+    max_calls: int = 6
+    first_token_target_s: float = 10.0
+    deadline_s: float = 50.0
+    patience_s: float = 25.0
+    local: bool = True
+    continuation: bool = False
+
+
+class AuthSettings(Section, frozen=True):
+    """`[auth]`: who may come in. Without virtual keys the door is open, on loopback only."""
+
+    virtual_keys: Annotated[tuple[VirtualKeyRow, ...], Meta(max_length=10 * MAX_KEYS)] = ()
+    passthrough: Passthrough = Passthrough.WITH_KEY
+    pepper: Secret | None = None
+
+
+class WaitingRoomSettings(Section, frozen=True):
+    """`[waiting_room]`: how many requests may wait for quota."""
+
+    max_tickets: Count = 10_000
+    max_tickets_per_tenant: Count = 2_000
+
+
+_TIMEOUTS: Final = Timeouts()
+_REPLY: Final = ReplyLimits()
+_POOL: Final = PoolLimits()
+
+
+class UpstreamSettings(Section, frozen=True):
+    """`[upstream]`: how long providers may take and how much they may send."""
+
+    connect_s: PositiveSeconds = _TIMEOUTS.connect_s
+    tls_s: PositiveSeconds = _TIMEOUTS.tls_s
+    first_byte_s: PositiveSeconds = _TIMEOUTS.first_byte_s
+    idle_s: PositiveSeconds = _TIMEOUTS.idle_s
+    total_s: PositiveSeconds = _TIMEOUTS.total_s
+    max_head_bytes: Bytes = _REPLY.max_head_bytes
+    max_headers: Count = _REPLY.max_headers
+    max_body_bytes: Bytes = _REPLY.max_body_bytes
+    max_event_bytes: Bytes = MIB
+    max_connections: Count = _POOL.max_connections
+    max_idle: Count = _POOL.max_idle
+    max_waiting: Count = _POOL.max_waiting
+    idle_expiry_s: PositiveSeconds = _POOL.idle_expiry_s
+
+    def timeouts(self) -> Timeouts:
+        return Timeouts(self.connect_s, self.tls_s, self.first_byte_s, self.idle_s, self.total_s)
+
+    def reply_limits(self) -> ReplyLimits:
+        return ReplyLimits(
+            max_head_bytes=self.max_head_bytes, max_headers=self.max_headers, max_body_bytes=self.max_body_bytes
+        )
+
+    def pool_limits(self) -> PoolLimits:
+        return PoolLimits(
+            max_connections=self.max_connections,
+            max_idle=self.max_idle,
+            max_waiting=self.max_waiting,
+            idle_expiry_s=self.idle_expiry_s,
+        )
+
+
+class LocalSettings(Section, frozen=True):
+    """`[local]`: what may be answered without a model."""
+
+    enabled: bool = True
+    """False: a refusal where otherwise a labelled local answer would be given."""
+    mend: bool = True
+    """Mend JSON that a model wrote almost right."""
+
+
+class SettingsFile(Section, frozen=True):
+    """The whole file. The tables of later issues are accepted and reported as not active yet."""
+
+    server: ServerSettings = ServerSettings()
+    groq: GroqTable = GroqTable()
+    providers: Annotated[tuple[ProviderTable, ...], Meta(max_length=MAX_NAMES)] = ()
+    organisations: dict[Name, OrganisationSettings] = {}
+    routes: dict[Name, RouteTable] = {}
+    defaults: DefaultSettings = DefaultSettings()
+    models: dict[ModelName, dict[str, Any]] = {}
+    auth: AuthSettings = AuthSettings()
+    waiting_room: WaitingRoomSettings = WaitingRoomSettings()
+    upstream: UpstreamSettings = UpstreamSettings()
+    local: LocalSettings = LocalSettings()
+    admin: dict[str, Any] = {}
+    cache: dict[str, Any] = {}
+    store: dict[str, Any] = {}
+    budgets: dict[str, Any] = {}
+    alerts: dict[str, Any] = {}
+
+
+LATER_SECTIONS: Final = ("admin", "cache", "store", "budgets", "alerts")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only be reached from this machine."""
+    name = host.strip("[]").lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
