@@ -1,0 +1,1 @@
+"""What may still be spent: buckets, the ledger, the waiting room. Pure: the time is given, nothing is asked."""

@@ -1,0 +1,411 @@
+"""The ledger: what may still be spent, per deployment, in every dimension. Reserve before a call, settle after it once.
+
+It is told the time, asks nobody, and changes only in `reserve`, `settle`, `release`, `absorb_headers`,
+`absorb_failure`, `cool`, `end_cooldown`, `take_probe` and `merge`. All others only read, so a replay of these gives the
+same ledger.
+All state stands in one `Books` struct that encodes to JSON and comes back equal.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+import msgspec
+
+from headgate.domain.failure import Failure
+from headgate.domain.limits import Amounts, Deployment, Dimension, SeenLimits
+from headgate.domain.time import NEVER, Instant, Seconds
+from headgate.quota import headers
+from headgate.quota.answers import Change, Held, Short, View
+from headgate.quota.bucket import OUTPUT_TOKENS, REQUESTS, SLACK, TOKENS, Need, need_of
+from headgate.quota.cooldown import AGREED_CAP_S, Cooldown, CooldownSource, later
+from headgate.quota.correction import Note
+from headgate.quota.meter import WAIT_ROUNDING_S, Meter, room_in, wait_in
+
+MAX_DEPLOYMENTS: Final = 20_000
+"""How many deployments are remembered: beyond it the oldest that has nothing open and no cooldown is forgotten."""
+
+PROBE_SHARE: Final = 0.5
+"""The share of a guessed cooldown that must have passed before its one early probe."""
+
+LimitsOf: TypeAlias = Callable[[Deployment], Mapping[Dimension, int]]
+PlanFor: TypeAlias = headers.PlanFor
+"""(deployment, RPD limit, TPM limit) -> all limits of the plan that shows this pair, or None."""
+
+
+class Reservation(msgspec.Struct):
+    """What one attempt holds until it is settled. The deployment id follows a merge.
+
+    The `lowered` pair dates it among the downward corrections of the two watched buckets.
+    """
+
+    deployment_id: str
+    need: Need
+    held: Held
+    tokens_lowered: float = 0.0
+    requests_lowered: float = 0.0
+
+
+class Books(msgspec.Struct):
+    """All that a ledger knows. `joined` maps "provider:organisation" to the organisation it was merged into."""
+
+    clock: Instant = 0.0
+    meters: dict[str, Meter] = msgspec.field(default_factory=dict)
+    open: dict[str, Reservation] = msgspec.field(default_factory=dict)
+    joined: dict[str, str] = msgspec.field(default_factory=dict)
+    aliases: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+def _no_plan(_deployment: Deployment, _requests: int, _tokens: int) -> None:
+    return None
+
+
+class Ledger:
+    """Quota of all deployments; they are added at their first mention, with the limits that `limits_of` gives."""
+
+    __slots__ = ("_books", "_limits_of", "_max_deployments", "_meters", "_plan_for")
+
+    def __init__(
+        self, limits_of: LimitsOf, plan_for: PlanFor = _no_plan, *, max_deployments: int = MAX_DEPLOYMENTS
+    ) -> None:
+        self._limits_of = limits_of
+        self._plan_for = plan_for
+        self._max_deployments = max_deployments
+        self._books = Books()
+        self._meters: dict[str, Meter] = {}
+
+    # Reservations
+
+    def reserve(
+        self, deployment: Deployment, reservation_id: str, amounts: Amounts, now: Instant, *, probe: bool = False
+    ) -> Held | Short:
+        """Hold the amounts in all dimensions, or nothing. An id that is open already gets its first answer again.
+
+        `probe` passes a guessed cooldown whose probe was taken by `take_probe`.
+        """
+        books = self._books
+        if now < books.clock:
+            self._turn_back(now)
+        books.clock = now
+        known = books.open.get(reservation_id)
+        if known is not None:
+            return known.held
+        meter = self._meters.get(deployment.id) or self._add(deployment)
+        cooldown = meter.cooldown
+        if cooldown is not None and cooldown.until > now and not (probe and cooldown.probed):
+            return Short(cooldown.until)
+        need = need_of(amounts)
+        for bucket in meter.buckets:
+            bucket.drain_to(now)
+            needed = need[bucket.selector]
+            if bucket.level + needed > bucket.limit + SLACK and needed:
+                return self._short(meter, need, now)
+        tokens = requests = 0.0
+        for bucket in meter.buckets:
+            bucket.level += need[bucket.selector]
+        if meter.minute >= 0:
+            tokens = meter.buckets[meter.minute].bare
+        if meter.day >= 0:
+            requests = meter.buckets[meter.day].bare
+        meter.granted += 1
+        meter.open += 1
+        meter.open_input += need[2]
+        note = Note(
+            now,
+            tokens,
+            requests,
+            meter.tokens.corrected,
+            meter.requests.corrected,
+            need[1],
+            need[3],
+            meter.open_input,
+            meter.open - 1,
+        )
+        held = Held(reservation_id, meter.deployment.id, note)
+        books.open[reservation_id] = Reservation(
+            meter.deployment.id, need, held, meter.tokens.lowered, meter.requests.lowered
+        )
+        return held
+
+    def settle(self, reservation_id: str, metered: Amounts | None, now: Instant) -> int:
+        """End a reservation with what the provider metered; None leaves the whole of it booked. Exactly once.
+
+        Gives by how many tokens the call overran what was held; they are booked too.
+        """
+        meter, reservation = self._end(reservation_id, now)
+        need = reservation.need
+        meter.settled += 1
+        if metered is None:
+            return 0
+        actual = need_of(metered)
+        assert min(actual) >= 0, "usage below zero is unknown usage: settle it with None"
+        self._book(meter, need, actual, now)
+        overrun = actual[TOKENS] - need[TOKENS]
+        if overrun <= 0:
+            return 0
+        meter.overruns += 1
+        meter.overrun_tokens += overrun
+        return overrun
+
+    def release(self, reservation_id: str, now: Instant, *, keep_request: bool) -> None:
+        """End a reservation of a call that used no token; `keep_request` if it may have counted as a request.
+
+        The provider never had it in its buckets, so headers that came meanwhile may have corrected it away already:
+        what was lowered since it was granted is not given back a second time.
+        """
+        meter, reservation = self._end(reservation_id, now)
+        meter.released += 1
+        for place, bucket in enumerate(meter.buckets):
+            back: float = reservation.need[bucket.selector]
+            if keep_request and bucket.selector == REQUESTS:
+                continue
+            if place == meter.minute:
+                back -= min(back, meter.tokens.lowered - reservation.tokens_lowered)
+            elif place == meter.day:
+                back -= min(back, meter.requests.lowered - reservation.requests_lowered)
+            if back:
+                bucket.add(-back, now)
+
+    def _end(self, reservation_id: str, now: Instant) -> tuple[Meter, Reservation]:
+        books = self._books
+        if now < books.clock:
+            self._turn_back(now)
+        books.clock = now
+        reservation = books.open.pop(reservation_id, None)
+        assert reservation is not None, f"reservation {reservation_id} is not open"
+        meter = self._meters[reservation.deployment_id]
+        assert meter.open > 0, f"{reservation.deployment_id} has nothing open"
+        meter.open -= 1
+        meter.open_input -= reservation.need[2]
+        return meter, reservation
+
+    def _book(self, meter: Meter, need: Need, actual: Need, now: Instant) -> None:
+        for bucket in meter.buckets:
+            selector = bucket.selector
+            difference = actual[selector] - need[selector]
+            if difference:
+                bucket.add(difference, now)
+
+    def _short(self, meter: Meter, need: Need, now: Instant) -> Short:
+        worst, longest_s = None, 0.0
+        for bucket in meter.buckets:
+            wait_s = bucket.wait_s(need[bucket.selector], now)
+            if wait_s > longest_s:
+                worst, longest_s = bucket.dimension, wait_s
+        if longest_s == NEVER:
+            return Short(NEVER, worst, fits_never=True)
+        return Short(now + longest_s + WAIT_ROUNDING_S, worst)
+
+    # Questions: they change nothing
+
+    def view(self, deployment: Deployment, now: Instant) -> View:
+        """How the deployment stands, for comparing several requests with it by `wait_in` and `room_in`."""
+        return (self._meters.get(deployment.id) or self._add(deployment)).view(now)
+
+    def wait_s(self, deployment: Deployment, amounts: Amounts, now: Instant) -> Seconds:
+        """How long until the amounts could be reserved: 0.0 for now, NEVER for more than a whole limit."""
+        return wait_in(self.view(deployment, now), need_of(amounts))
+
+    def room(self, deployment: Deployment, input_tokens: int, now: Instant) -> int:
+        """The largest output in tokens that fits now beside this input; -1 if not even the request does."""
+        view = self.view(deployment, now)
+        return -1 if view.ready_in_s > 0.0 else room_in(view, input_tokens)
+
+    def ceiling(self, deployment: Deployment, input_tokens: int) -> int:
+        """The largest output in tokens that could ever be reserved beside this input; -1 for none."""
+        return room_in(self.view(deployment, self._books.clock), input_tokens, empty=True)
+
+    def open_count(self, deployment: Deployment) -> int:
+        """How many reservations are open there."""
+        meter = self._meters.get(deployment.id)
+        return 0 if meter is None else meter.open
+
+    def overruns(self, deployment: Deployment) -> tuple[int, int]:
+        """How many calls used more tokens than they had reserved there, and how many tokens in all."""
+        meter = self._meters.get(deployment.id) or self._add(deployment)
+        return meter.overruns, meter.overrun_tokens
+
+    def outside_tokens_per_s(self, deployment: Deployment) -> float:
+        """Tokens a second that others are believed to spend from the same organisation, without margin."""
+        meter = self._meters.get(deployment.id)
+        return 0.0 if meter is None else meter.tokens.rate
+
+    def cooldown(self, deployment: Deployment, now: Instant) -> Cooldown | None:
+        """The cooldown that holds now."""
+        cooldown = (self._meters.get(deployment.id) or self._add(deployment)).cooldown
+        return cooldown if cooldown is not None and cooldown.until > now else None
+
+    def canonical(self, deployment: Deployment) -> Deployment:
+        """The deployment whose buckets this one uses: itself, unless its organisation was merged into another."""
+        into = self._books.joined.get(f"{deployment.provider}:{deployment.organisation}")
+        return deployment if into is None else Deployment.of(deployment.provider, into, deployment.model)
+
+    # What replies teach
+
+    def absorb_headers(
+        self, deployment: Deployment, seen: SeenLimits, sent: Note, *, at_stream_start: bool, now: Instant
+    ) -> list[Change]:
+        """Learn from the limit headers of a reply. For a buffered reply settle first; a stream's start comes before."""
+        self._tick(now)
+        meter = self._meters.get(deployment.id) or self._add(deployment)
+        changes: list[Change] = []
+        if seen.limit_tokens != meter.seen_tokens or seen.limit_requests != meter.seen_requests:
+            changes += headers.adopt_limits(meter, seen, self._plan_for, self._booked, now)
+        headers.absorb_levels(meter, seen, sent, at_stream_start, now, changes)
+        return changes
+
+    def absorb_failure(
+        self, deployment: Deployment, failure: Failure, now: Instant, sent: Note | None = None
+    ) -> list[Change]:
+        """Learn limit and level of one dimension from a 429 or 413 body; release the reservation first.
+
+        With the note of the refused call the level is exact though others are in flight; without it, it never falls
+        while they are.
+        """
+        self._tick(now)
+        meter = self._meters.get(deployment.id) or self._add(deployment)
+        return headers.absorb_body(meter, failure, sent, self._booked, now)
+
+    # Cooldowns
+
+    def cool(
+        self, deployment: Deployment, until: Instant, source: CooldownSource, now: Instant, reason: str
+    ) -> Cooldown:
+        """Do not use the deployment before `until`, a day at most. An announcement outranks a guess."""
+        self._tick(now)
+        meter = self._meters.get(deployment.id) or self._add(deployment)
+        new = Cooldown(min(until, now + AGREED_CAP_S), now, source, reason)
+        meter.cooldown = later(meter.cooldown, new, now)
+        return meter.cooldown
+
+    def end_cooldown(self, deployment: Deployment) -> None:
+        """Forget a guessed cooldown, because a call has just succeeded. An announced one stays."""
+        meter = self._meters.get(deployment.id)
+        if meter is not None and meter.cooldown is not None and meter.cooldown.source is CooldownSource.GUESSED:
+            meter.cooldown = None
+
+    def take_probe(self, deployment: Deployment, now: Instant) -> bool:
+        """Whether one call may be made although a guessed cooldown holds; true once, after half of it."""
+        self._tick(now)
+        cooldown = self.cooldown(deployment, now)
+        if cooldown is None or cooldown.source is not CooldownSource.GUESSED or cooldown.probed:
+            return False
+        if now - cooldown.since < (cooldown.until - cooldown.since) * PROBE_SHARE:
+            return False
+        cooldown.probed = True
+        return True
+
+    # Shared organisations
+
+    def merge(self, provider: str, organisation_from: str, organisation_into: str, now: Instant) -> None:
+        """Two names turned out to be one organisation: one set of buckets from now on, at the higher level."""
+        self._tick(now)
+        books = self._books
+        into = books.joined.get(f"{provider}:{organisation_into}", organisation_into)
+        source = books.joined.get(f"{provider}:{organisation_from}", organisation_from)
+        if into == source:
+            return
+        for name, target in books.joined.items():
+            if target == source and name.startswith(f"{provider}:"):
+                books.joined[name] = into
+        books.joined[f"{provider}:{source}"] = into
+        for meter in list(books.meters.values()):
+            if (meter.deployment.provider, meter.deployment.organisation) != (provider, source):
+                continue
+            self._move(meter, Deployment.of(provider, into, meter.deployment.model), now)
+
+    def _move(self, meter: Meter, target: Deployment, now: Instant) -> None:
+        """Join one meter into that of `target`: levels at the higher, counters added, reservations carried over."""
+        books, old_id = self._books, meter.deployment.id
+        del books.meters[old_id]
+        other = books.meters.get(target.id)
+        if other is None:
+            meter.deployment = target
+            books.meters[target.id] = other = meter
+        else:
+            headers.join(other, meter, now)
+        for alias, final in books.aliases.items():
+            if final == old_id:
+                books.aliases[alias] = target.id
+                self._meters[alias] = other
+        books.aliases[old_id] = target.id
+        self._meters[old_id] = self._meters[target.id] = other
+        for reservation in books.open.values():
+            if reservation.deployment_id == old_id:
+                reservation.deployment_id = target.id
+
+    # State
+
+    def snapshot(self) -> bytes:
+        """All state as JSON; `restore` gives a ledger that answers alike."""
+        return msgspec.json.encode(self._books)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Take the state of a snapshot instead of the own."""
+        books = msgspec.json.decode(snapshot, type=Books)
+        self._books = books
+        self._meters = dict(books.meters)
+        for alias, final in books.aliases.items():
+            self._meters[alias] = books.meters[final]
+
+    def check(self, now: Instant) -> None:
+        """Audit everything: each reservation is open once, counters add up, levels are numbers and not below 0."""
+        open_at: dict[str, int] = {}
+        for reservation in self._books.open.values():
+            open_at[reservation.deployment_id] = open_at.get(reservation.deployment_id, 0) + 1
+        for id_, meter in self._books.meters.items():
+            assert meter.deployment.id == id_, f"{id_} holds the meter of {meter.deployment.id}"
+            assert meter.open == open_at.pop(id_, 0) >= 0, f"{id_} miscounts its open reservations"
+            assert meter.granted == meter.settled + meter.released + meter.open, f"{id_} lost a reservation"
+            for bucket in meter.buckets:
+                assert 0.0 <= bucket.level < NEVER, f"{id_} {bucket.dimension} is at {bucket.level}"
+                assert bucket.level_at(now) <= bucket.level, f"{id_} {bucket.dimension} rises by itself"
+                assert 0.0 <= bucket.drain <= bucket.rate + SLACK, f"{id_} {bucket.dimension} drains {bucket.drain}"
+        assert not open_at, f"reservations at unknown deployments: {open_at}"
+
+    def _add(self, deployment: Deployment) -> Meter:
+        books = self._books
+        target = self.canonical(deployment)
+        meter = books.meters.get(target.id)
+        if meter is None:
+            if len(books.meters) >= self._max_deployments:
+                self._forget_oldest()
+            meter = Meter(target, [])
+            meter.set_limits(self._limits_of(target), (0, 0, 0, 0, 0), 0.0)
+            books.meters[target.id] = self._meters[target.id] = meter
+        if target.id != deployment.id:
+            books.aliases[deployment.id] = target.id
+            self._meters[deployment.id] = meter
+        return meter
+
+    def _forget_oldest(self) -> None:
+        books = self._books
+        idle = (
+            id_
+            for id_, meter in books.meters.items()
+            if not meter.open and (meter.cooldown is None or meter.cooldown.until <= books.clock)
+        )
+        id_ = next(idle, None)
+        if id_ is None:
+            return
+        del books.meters[id_], self._meters[id_]
+        for alias in [alias for alias, final in books.aliases.items() if final == id_]:
+            del books.aliases[alias], self._meters[alias]
+
+    def _booked(self, meter: Meter) -> Need:
+        """What the open reservations of a meter hold, by selector."""
+        sums = [0, 0, 0, 0, 0]
+        for reservation in self._books.open.values():
+            if reservation.deployment_id == meter.deployment.id:
+                for selector in range(REQUESTS, len(sums)):
+                    sums[selector] += reservation.need[selector]
+        return (sums[0], sums[1], sums[2], sums[OUTPUT_TOKENS], sums[4])
+
+    def _tick(self, now: Instant) -> None:
+        if now < self._books.clock:
+            self._turn_back(now)
+        self._books.clock = now
+
+    def _turn_back(self, now: Instant) -> None:
+        back_s = self._books.clock - now
+        for meter in self._books.meters.values():
+            meter.shift(back_s)
