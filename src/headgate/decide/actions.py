@@ -1,0 +1,248 @@
+"""What the machine wants done. Some are answered by the gate in the same tick, the rest by whoever drives."""
+
+from enum import StrEnum
+
+import msgspec
+
+from headgate.domain.answer import Refusal, Source, Usage
+from headgate.domain.fact import Fact
+from headgate.domain.failure import Failure
+from headgate.domain.limits import Amounts, Deployment, SeenLimits
+from headgate.domain.time import Instant, Seconds
+from headgate.quota.correction import Note as LevelNote
+from headgate.quota.lanes import Ticket
+
+# Answered by the gate (`Gate.apply`), at once, in memory ---------------------------------------------------------
+
+
+class Reserve(msgspec.Struct, frozen=True, tag=True):
+    """Hold these amounts at the deployment; the answer is `Granted` or `Refused`."""
+
+    deployment: Deployment
+    reservation: str
+    amounts: Amounts
+
+
+class Settle(msgspec.Struct, frozen=True, tag=True):
+    """End a reservation with what was used; None books the whole of it because nobody knows."""
+
+    reservation: str
+    metered: Amounts | None
+
+
+class Release(msgspec.Struct, frozen=True, tag=True):
+    """End a reservation of a call that provably generated nothing."""
+
+    reservation: str
+    keep_request: bool
+
+
+class Absorb(msgspec.Struct, frozen=True, tag=True):
+    """Correct the ledger by the limit headers of a reply."""
+
+    deployment: Deployment
+    seen: SeenLimits
+    note: LevelNote
+    at_stream_start: bool
+
+
+class AbsorbFailure(msgspec.Struct, frozen=True, tag=True):
+    """Correct the ledger by the numbers of a 429 or 413 body."""
+
+    deployment: Deployment
+    failure: Failure
+    note: LevelNote
+
+
+class Cool(msgspec.Struct, frozen=True, tag=True):
+    """Use the deployment no more before `until`; `announced` by the provider, or else a guess."""
+
+    deployment: Deployment
+    until: Instant
+    announced: bool
+    reason: str
+
+
+class Health(msgspec.Struct, frozen=True, tag=True):
+    """Tell the deployment's circuit how a call went; `ok` None means that it says nothing of health."""
+
+    deployment: Deployment
+    call_id: str
+    ok: bool | None
+
+
+class Learn(msgspec.Struct, frozen=True, tag=True):
+    """Learn prompt ratio, output length and speed from one answer. `first_s` is the time to the first token or byte."""
+
+    model: str
+    task: str
+    prompt_weight: float
+    usage: Usage
+    cap_tokens: int
+    was_cut: bool
+    first_s: Seconds | None
+
+
+class Identify(msgspec.Struct, frozen=True, tag=True):
+    """An error body named the organisation behind a key: remember it, and merge with another of the same name."""
+
+    provider: str
+    organisation: str
+    name: str
+
+
+class RemoveKey(msgspec.Struct, frozen=True, tag=True):
+    """The provider refused this key: use it no more."""
+
+    key: str
+
+
+class Out(msgspec.Struct, frozen=True, tag=True):
+    """Take a whole organisation (`organisation` given), or a provider, out until the instant of its next probe."""
+
+    provider: str
+    organisation: str | None
+    until: Instant
+    reason: str
+
+
+class Retire(msgspec.Struct, frozen=True, tag=True):
+    """The provider says that the model is gone: everywhere (`organisation` None) or for one organisation."""
+
+    provider: str
+    model: str
+    organisation: str | None
+    until: Instant
+
+
+class MoveEndpoint(msgspec.Struct, frozen=True, tag=True):
+    """Another endpoint of the provider is to be used from now on; `seen` is the one that failed."""
+
+    provider: str
+    seen: int
+
+
+class Consider(msgspec.Struct, frozen=True, tag=True):
+    """Come back with `Considered` when the actions before this one are done."""
+
+
+class Leave(msgspec.Struct, frozen=True, tag=True):
+    """Give up the place in the waiting room."""
+
+    journey_id: str
+
+
+class Note(msgspec.Struct, frozen=True, tag=True):
+    """Tell the observers a fact."""
+
+    fact: Fact
+
+
+# Done by the driver ----------------------------------------------------------------------------------------------
+
+
+class Call(msgspec.Struct, frozen=True, tag=True):
+    """Make an upstream exchange and report `Began` and `Replied`, or `Failed`.
+
+    `first_s` bounds the wait for the first token of a stream, or for the whole of a buffered reply;
+    `deadline_at` bounds everything. `cap_tokens` goes upstream as `max_completion_tokens`.
+    """
+
+    number: int
+    deployment: Deployment
+    key: str
+    endpoint: int
+    reservation: str
+    cap_tokens: int
+    first_s: Seconds
+    deadline_at: Instant
+    service_tier: str | None = None
+    is_repeat: bool = False
+
+
+class Enqueue(msgspec.Struct, frozen=True, tag=True):
+    """Wait in the waiting room (the gate has put the ticket there); a `Woke` comes."""
+
+    ticket: Ticket
+
+
+class Sleep(msgspec.Struct, frozen=True, tag=True):
+    """Wait for a backoff to pass; a `Woke` comes."""
+
+    until: Instant
+
+
+class Verify(msgspec.Struct, frozen=True, tag=True):
+    """Check the answer of a call against what the client asked for; reply `Verified`."""
+
+    call: int
+
+
+class Mend(msgspec.Struct, frozen=True, tag=True):
+    """Mend the text of a call's answer, or the `failed_generation` of its error; reply `Mended`."""
+
+    call: int
+
+
+class AnswerLocally(msgspec.Struct, frozen=True, tag=True):
+    """Answer with a local skill, which may say why (`reason`); reply `AnsweredLocally`."""
+
+    skill: str
+    reason: str
+
+
+class Cancel(msgspec.Struct, frozen=True, tag=True):
+    """Stop a call; its `Failed` (kind `cancelled`) still comes."""
+
+    call: int
+
+
+class Ending(StrEnum):
+    """How a request ended for its client."""
+
+    ANSWER = "answer"
+    LOCAL = "local"
+    RELAY = "relay"
+    BREAK = "break"
+    REFUSAL = "refusal"
+    ABANDONED = "abandoned"
+
+
+class Finish(msgspec.Struct, frozen=True, tag=True):
+    """The one outcome. ANSWER: of `call`. RELAY: the upstream error body of `failure`. BREAK: a begun stream ends in
+    an error event. REFUSAL: `refusal`. ABANDONED: nobody is there."""
+
+    ending: Ending
+    source: Source | None
+    reason: str
+    call: int = 0
+    failure: Failure | None = None
+    refusal: Refusal | None = None
+
+
+Action = (
+    Reserve
+    | Settle
+    | Release
+    | Absorb
+    | AbsorbFailure
+    | Cool
+    | Health
+    | Learn
+    | Identify
+    | RemoveKey
+    | Out
+    | Retire
+    | MoveEndpoint
+    | Consider
+    | Leave
+    | Note
+    | Call
+    | Enqueue
+    | Sleep
+    | Verify
+    | Mend
+    | AnswerLocally
+    | Cancel
+    | Finish
+)

@@ -1,0 +1,134 @@
+"""How a request ends when no call will answer it: locally, relayed, broken off, or refused with what would help."""
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from headgate.decide import actions as a
+from headgate.decide import routing
+from headgate.decide.journey import Journey, Phase
+from headgate.decide.remedies import Remedy, Situation, choose
+from headgate.domain.answer import Refusal, RefusalCode, Source
+from headgate.domain.fact import RequestFinished
+from headgate.domain.failure import Failure
+from headgate.domain.failure import FailureKind as F
+from headgate.domain.time import Instant, Seconds
+
+if TYPE_CHECKING:
+    from headgate.decide.gate import Gate
+
+Actions = tuple[a.Action, ...]
+
+QUOTA: Final = frozenset(
+    {F.REQUESTS_PER_MINUTE, F.TOKENS_PER_MINUTE, F.DAILY_LIMIT, F.REQUEST_TOO_LARGE, F.NO_KEY_LEFT}
+)
+LONGEST_RETRY_AFTER_S: Final[Seconds] = 86_400.0
+AFTER_A_FAILURE_S: Final[Seconds] = 5.0
+CLIENT_GONE: Final = "client_gone"
+
+
+def finish(gate: "Gate", journey: Journey, failure: Failure, now: Instant) -> Actions:
+    """Nothing can run any more. The failure's own row says how to end, with every remedy that calls ruled out."""
+    journey.failure = failure
+    situation = Situation.NONE
+    if journey.request.local and journey.request.local_possible:
+        situation |= Situation.LOCAL_ALLOWED
+    if failure.body and failure.status is not None and 400 <= failure.status < 500:
+        situation |= Situation.UPSTREAM_BODY
+    remedy = choose(failure.kind, situation, gate.rows)
+    gate.remedy_taken(remedy)
+    return end(gate, journey, failure, remedy, now)
+
+
+def end(gate: "Gate", journey: Journey, failure: Failure, remedy: Remedy, now: Instant) -> Actions:
+    """End as the remedy says. A complete answer that only our own cap cut short beats anything that is no answer."""
+    journey.reason = journey.reason or failure.kind
+    if journey.cut_call and remedy is not Remedy.ABANDON:
+        journey.phase = Phase.DONE
+        assert journey.cut_plan is not None
+        journey.served = journey.cut_plan.deployment
+        return _done(gate, journey, a.Finish(a.Ending.ANSWER, Source.UPSTREAM, "cut", call=journey.cut_call), now)
+    match remedy:
+        case Remedy.ANSWER_LOCALLY:
+            journey.phase = Phase.LOCAL
+            return (a.AnswerLocally("template", failure.kind),)
+        case Remedy.RELAY:
+            ending = a.Finish(a.Ending.RELAY, None, failure.kind, failure=failure)
+        case Remedy.ERROR_EVENT:
+            ending = a.Finish(a.Ending.BREAK, Source.UPSTREAM, failure.kind, call=journey.calls, failure=failure)
+        case Remedy.ABANDON:
+            ending = a.Finish(a.Ending.ABANDONED, None, CLIENT_GONE)
+        case Remedy.REJECT_OWN_KEY:
+            refusal = Refusal(
+                RefusalCode.UPSTREAM_KEY_REJECTED,
+                "The provider does not accept the API key that you sent. Check it in the provider's console.",
+                401,
+                tried=journey.tried,
+            )
+            ending = a.Finish(a.Ending.REFUSAL, None, failure.kind, refusal=refusal)
+        case _:
+            return refuse(gate, journey, now)
+    journey.phase = Phase.DONE
+    return _done(gate, journey, ending, now)
+
+
+def refuse(gate: "Gate", journey: Journey, now: Instant) -> Actions:
+    """Refuse, saying what was tried and when to come again."""
+    failure = journey.failure
+    kind = F.NO_KEY_LEFT if failure is None else failure.kind
+    journey.phase = Phase.DONE
+    journey.reason = journey.reason or kind
+    refusal = _refusal(gate, journey, kind, now)
+    return _done(gate, journey, a.Finish(a.Ending.REFUSAL, None, kind, refusal=refusal), now)
+
+
+def _refusal(gate: "Gate", journey: Journey, kind: F, now: Instant) -> Refusal:
+    request = journey.request
+    soonest = routing.soonest(gate, journey, now)
+    in_s = soonest - now
+    retry_after_s = None if in_s > LONGEST_RETRY_AFTER_S else float(max(1, math.ceil(in_s)))
+    when = "Retrying will not help." if retry_after_s is None else f"Try again in {retry_after_s:.0f} s."
+    models = ", ".join(request.candidates)
+    if now + gate.policy.least_call_s >= request.deadline_at:
+        text = f"No answer within the deadline of {request.deadline_at - request.arrived_at:.0f} s. {when}"
+        return Refusal(RefusalCode.DEADLINE_EXCEEDED, text, 503, retry_after_s, tried=journey.tried)
+    if kind in QUOTA:
+        text = f"No quota for {models} within {request.patience_until - request.arrived_at:.0f} s of waiting. {when}"
+        return Refusal(RefusalCode.NO_CAPACITY, text, 429, retry_after_s, tried=journey.tried)
+    if retry_after_s is not None:
+        retry_after_s = max(retry_after_s, AFTER_A_FAILURE_S)
+        when = f"Try again in {retry_after_s:.0f} s."
+    text = f"{len(journey.tried)} upstream calls failed, the last with {kind}. {when}"
+    return Refusal(RefusalCode.UPSTREAM_FAILED, text, 503, retry_after_s, tried=journey.tried)
+
+
+def _done(gate: "Gate", journey: Journey, ending: a.Finish, now: Instant) -> Actions:
+    return (finished(gate, journey, ending, now), ending)
+
+
+def finished(gate: "Gate", journey: Journey, ending: a.Finish, now: Instant) -> a.Note:
+    """The fact that a request has its outcome."""
+    request, served = journey.request, journey.served
+    is_answer = ending.ending in {a.Ending.ANSWER, a.Ending.BREAK}
+    return a.Note(
+        RequestFinished(
+            now,
+            request.id,
+            request.tenant,
+            request.model_asked,
+            served.model if is_answer and served else "headgate/local" if ending.ending is a.Ending.LOCAL else "",
+            ending.source,
+            served.provider if is_answer and served else "",
+            ending.reason,
+            journey.attempts,
+            journey.calls,
+            journey.waited_s,
+            now - request.arrived_at,
+            journey.fitted,
+            journey.cost_nanousd,
+            journey.usage,
+            journey.tried,
+            None if ending.refusal is None else ending.refusal.code,
+            request.agent,
+            request.task,
+        )
+    )

@@ -1,0 +1,107 @@
+"""The state of one request on its way through the machine."""
+
+from enum import IntEnum
+
+import msgspec
+
+from headgate.domain.answer import Reply, Tried, Usage
+from headgate.domain.failure import Failure, FailureKind
+from headgate.domain.limits import Amounts, Deployment
+from headgate.domain.request import Request
+from headgate.domain.time import Instant, Seconds
+from headgate.quota.correction import Note as LevelNote
+
+
+class Phase(IntEnum):
+    """Where a journey stands. If you add one: add its line to the table in `machine.py`."""
+
+    NEW = 0
+    RESERVING = 1
+    WAITING = 2
+    SLEEPING = 3
+    CALLING = 4
+    STREAMING = 5
+    FAILED = 6
+    CHECKING = 7
+    MENDING = 8
+    LOCAL = 9
+    LEAVING = 10
+    DONE = 11
+
+
+class Plan(msgspec.Struct, frozen=True, gc=False):
+    """What is about to be reserved: where, and how much."""
+
+    deployment: Deployment
+    prompt_tokens: int
+    cap_tokens: int
+    ask_tokens: int
+    fits_now: bool = True
+
+    @property
+    def amounts(self) -> Amounts:
+        return Amounts(self.prompt_tokens, self.cap_tokens)
+
+
+class OpenCall(msgspec.Struct):
+    """A call that is under way."""
+
+    number: int
+    plan: Plan
+    key: str
+    reservation: str
+    note: LevelNote
+    started_at: Instant
+    endpoint: int
+    began_at: Instant | None = None
+    absorbed: bool = False
+
+
+class Journey(msgspec.Struct, dict=False):
+    """One request and what has been done for it. Only the machine changes it."""
+
+    request: Request
+    phase: Phase = Phase.NEW
+    prompt_weight: float = 0.0
+    attempts: int = 0
+    calls: int = 0
+    reservations: int = 0
+    rows: dict[FailureKind, int] = msgspec.field(default_factory=dict)
+    excluded: set[str] = msgspec.field(default_factory=set)
+    called: set[str] = msgspec.field(default_factory=set)
+    plan: Plan | None = None
+    open: OpenCall | None = None
+    failure: Failure | None = None
+    failed: Plan | None = None
+    retry: Plan | None = None
+    reply: Reply | None = None
+    last_key: str = ""
+    mended_call: int = 0
+    checked_call: int = 0
+    cut_call: int = 0
+    cut_plan: Plan | None = None
+    least_cap_tokens: int = 0
+    on_demand: bool = False
+    backoffs: int = 0
+    waited_s: Seconds = 0.0
+    queued_at: Instant = 0.0
+    fitted: str | None = None
+    reason: str = ""
+    served: Deployment | None = None
+    usage: Usage | None = None
+    cost_nanousd: int = 0
+    tried: tuple[Tried, ...] = ()
+
+    @property
+    def task(self) -> str:
+        """What the output length is learned by: the task, else the agent."""
+        return self.request.task or self.request.agent or ""
+
+    def next_reservation(self) -> str:
+        """A name for one more reservation: never used twice, also when one ends without a call."""
+        self.reservations += 1
+        return f"{self.request.id}#{self.reservations}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.phase >= Phase.LEAVING

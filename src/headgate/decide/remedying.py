@@ -1,0 +1,263 @@
+"""Taking the remedy that the table gives: what is true now, which remedy that allows, and what it does."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from headgate.decide import actions as a
+from headgate.decide import giving_up, routing
+from headgate.decide.journey import Journey, Phase, Plan
+from headgate.decide.remedies import Remedy, Situation, choose
+from headgate.domain.failure import Failure, FailureKind
+from headgate.domain.limits import Deployment
+from headgate.domain.time import Instant
+from headgate.quota.lanes import Ticket
+
+if TYPE_CHECKING:
+    from headgate.decide.gate import Gate
+
+Actions = tuple[a.Action, ...]
+S = Situation
+
+
+def take(gate: "Gate", journey: Journey, failure: Failure, now: Instant) -> Actions:
+    """Choose the row's remedy for this moment and do it."""
+    view = View(gate, journey, failure, now)
+    situation = view.situation()
+    remedy = choose(failure.kind, situation, gate.rows)
+    journey.rows[failure.kind] = journey.rows.get(failure.kind, 0) + 1
+    gate.remedy_taken(remedy)
+    return _METHODS[remedy](view)
+
+
+class View:
+    """One failure seen from one instant: where else the request could run, and what that makes true."""
+
+    def __init__(self, gate: "Gate", journey: Journey, failure: Failure, now: Instant) -> None:
+        self.gate, self.journey, self.failure, self.now = gate, journey, failure, now
+        assert journey.failed is not None
+        self.failed: Plan = journey.failed
+        self.waiting_ticket: Ticket | None = None
+
+    # Where it could run ----------------------------------------------------------------------------------------------
+
+    def pick(self, accepts: Callable[[Deployment], bool]) -> Plan | None:
+        return routing.pick(self.gate, self.journey, self.now, accepts)
+
+    def organisation(self) -> Plan | None:
+        """The same model at another organisation."""
+        failed = self.failed.deployment
+        return self.pick(lambda d: d.model == failed.model and d.organisation != failed.organisation)
+
+    def model(self) -> Plan | None:
+        """Another model, wherever."""
+        failed = self.failed.deployment
+        return self.pick(lambda d: d.model != failed.model)
+
+    def faster(self) -> Plan | None:
+        """Another model, a faster one if there is one."""
+        failed = self.gate.model(self.failed.deployment.model)
+        quick = self.pick(lambda d: d.model != failed.id and self.speed(d.model) > self.speed(failed.id))
+        return quick or self.model()
+
+    def speed(self, model: str) -> int:
+        return self.gate.model(model).tokens_per_s or 0
+
+    def larger(self) -> Plan | None:
+        """Another deployment that holds more: a larger bucket for what was too large, a larger window for overflow."""
+        failed, journey = self.failed, self.journey
+        if self.failure.kind is FailureKind.CONTEXT_OVERFLOW:
+            window = self.gate.model(failed.deployment.model).context_window_tokens
+            return self.pick(lambda d: self.gate.model(d.model).context_window_tokens > window)
+        least = failed.prompt_tokens + 1
+        return self.pick(
+            lambda d: (
+                d.id != failed.deployment.id
+                and self.gate.ledger.ceiling(d, least) >= min(failed.cap_tokens, journey.request.ask_tokens or 1)
+            )
+        )
+
+    def successor(self) -> Plan | None:
+        """The catalogue's successor, else any other candidate."""
+        row = self.gate.catalog.successor(self.failed.deployment.model)
+        named = None if row is None else self.pick(lambda d: d.model == row.id)
+        return named or self.pick(lambda d: d.id != self.failed.deployment.id)
+
+    def any(self) -> Plan | None:
+        return self.pick(lambda d: True)  # noqa: ARG005 - every candidate will do
+
+    def shrunk(self) -> Plan | None:
+        """The same call with a cap smaller by the stated excess, and small enough for what we take the prompt to be."""
+        failure, plan = self.failure, self.failed
+        if failure.limit is None or failure.requested is None:
+            return None
+        cap = plan.cap_tokens - max(1, failure.requested - failure.limit)
+        cap = min(cap, self.gate.ledger.ceiling(plan.deployment, plan.prompt_tokens))
+        if cap < min(self.gate.policy.least_shrunk_tokens, plan.ask_tokens):
+            return None
+        return Plan(plan.deployment, plan.prompt_tokens, cap, plan.ask_tokens)
+
+    # What is true ------------------------------------------------------------------------------------------------
+
+    def situation(self) -> Situation:
+        """All flags of the table that hold now."""
+        true = S.NONE
+        for flag, holds in _FLAGS:
+            if holds(self):
+                true |= flag
+        return true
+
+    def row_left(self) -> bool:
+        limit = self.gate.rows[self.failure.kind].limit
+        return limit is None or self.journey.rows.get(self.failure.kind, 0) < limit
+
+    def time_left(self) -> bool:
+        return self.now + self.gate.policy.least_call_s < self.journey.request.deadline_at
+
+    def calls_left(self) -> bool:
+        return self.journey.calls < self.journey.request.max_calls and self.time_left()
+
+    def repeat_allowed(self) -> bool:
+        deployment = self.failed.deployment
+        return self.gate.pool.is_up(deployment, self.now) and self.gate.repeat_allowed(deployment.id, self.now)
+
+    def text_to_mend(self) -> bool:
+        journey, failure = self.journey, self.failure
+        if journey.mended_call == journey.calls or journey.request.stream:
+            return False
+        return bool(failure.failed_generation) or failure.status == HTTP_OK
+
+    def wait_fits(self) -> bool:
+        self.waiting_ticket = routing.ticket(self.gate, self.journey, self.now)
+        return self.waiting_ticket is not None
+
+    def endpoint_left(self) -> bool:
+        provider = self.failed.deployment.provider
+        return self.gate.policy.endpoints.get(provider, 1) > len(self.journey.tried)
+
+    def local_allowed(self) -> bool:
+        return self.journey.request.local and self.journey.request.local_possible
+
+    def upstream_body(self) -> bool:
+        status = self.failure.status
+        return (
+            bool(self.failure.body) and status is not None and HTTP_CLIENT_ERRORS[0] <= status < HTTP_CLIENT_ERRORS[1]
+        )
+
+
+HTTP_OK: Final = 200
+HTTP_CLIENT_ERRORS: Final = (400, 500)
+
+_FLAGS: Final[tuple[tuple[Situation, Callable[[View], object]], ...]] = (
+    (S.CALLS_LEFT, View.calls_left),
+    (S.ATTEMPTS_LEFT, lambda view: view.journey.attempts < view.journey.request.max_attempts),
+    (S.ROW_LEFT, View.row_left),
+    (S.ORGANISATION_CAN_RUN, View.organisation),
+    (S.MODEL_CAN_RUN, View.model),
+    (S.FASTER_CAN_RUN, View.faster),
+    (S.LARGER_CAN_RUN, View.larger),
+    (S.SUCCESSOR_CAN_RUN, View.successor),
+    (S.ENDPOINT_LEFT, View.endpoint_left),
+    (S.WAIT_FITS, View.wait_fits),
+    (S.SHRINK_FITS, View.shrunk),
+    (S.REPEAT_ALLOWED, View.repeat_allowed),
+    (S.KEY_CAN_RUN, View.any),
+    (S.TIERED, lambda view: view.journey.request.service_tier in {"flex", "auto"} and not view.journey.on_demand),
+    (S.TEXT_TO_MEND, View.text_to_mend),
+    (S.OWN_KEY_FAILED, lambda view: view.journey.request.own_key is not None),
+    (S.UPSTREAM_BODY, View.upstream_body),
+    (S.LOCAL_ALLOWED, View.local_allowed),
+)
+
+
+# What each remedy does -------------------------------------------------------------------------------------------
+
+
+def _go(view: View, find: Callable[[View], Plan | None]) -> Actions:
+    plan = find(view)
+    assert plan is not None, "the situation promised a place"
+    return _reserve(view.journey, plan)
+
+
+def _reserve(journey: Journey, plan: Plan) -> Actions:
+    journey.phase = Phase.RESERVING
+    journey.plan = plan
+    return (a.Reserve(plan.deployment, journey.next_reservation(), plan.amounts),)
+
+
+def _wait(view: View) -> Actions:
+    ticket = view.waiting_ticket
+    assert ticket is not None
+    view.journey.phase = Phase.WAITING
+    view.journey.queued_at = view.now
+    return (a.Enqueue(ticket),)
+
+
+def _again(view: View) -> Actions:
+    """The same deployment at once, where the ledger holds it; else through the waiting room."""
+    plan = routing.plan_at(view.gate, view.journey, view.failed.deployment, view.now)
+    if plan is not None and plan.fits_now:
+        return _reserve(view.journey, plan)
+    return _sleep(view, view.now)
+
+
+def _on_demand(view: View) -> Actions:
+    view.journey.on_demand = True
+    return _again(view)
+
+
+def _backoff(view: View) -> Actions:
+    """Full jitter: somewhere between nothing and the step, but early enough for a last call."""
+    steps = view.gate.policy.backoff_s
+    step = steps[min(view.journey.backoffs, len(steps) - 1)]
+    view.journey.backoffs += 1
+    until = view.now + step * view.gate.dice.random()
+    return _sleep(view, min(until, view.journey.request.deadline_at - view.gate.policy.least_call_s))
+
+
+def _sleep(view: View, until: Instant) -> Actions:
+    journey = view.journey
+    journey.phase = Phase.SLEEPING
+    journey.retry = view.failed
+    journey.queued_at = view.now
+    return (a.Sleep(until),)
+
+
+def _mend(view: View) -> Actions:
+    journey = view.journey
+    journey.phase = Phase.MENDING
+    journey.mended_call = journey.calls
+    return (a.Mend(journey.calls),)
+
+
+def _end(view: View, remedy: Remedy) -> Actions:
+    return giving_up.end(view.gate, view.journey, view.failure, remedy, view.now)
+
+
+_METHODS: Final[dict[Remedy, Callable[[View], Actions]]] = {
+    Remedy.OTHER_ORGANISATION: partial(_go, find=View.organisation),
+    Remedy.OTHER_MODEL: partial(_go, find=View.model),
+    Remedy.FASTER_MODEL: partial(_go, find=View.faster),
+    Remedy.MODEL_WITH_ROOM: partial(_go, find=View.larger),
+    Remedy.LARGER_CONTEXT: partial(_go, find=View.larger),
+    Remedy.SUCCESSOR: partial(_go, find=View.successor),
+    Remedy.OTHER_KEY: partial(_go, find=View.any),
+    Remedy.SHRINK: partial(_go, find=View.shrunk),
+    Remedy.WAIT: _wait,
+    Remedy.BACKOFF: _backoff,
+    Remedy.OTHER_ENDPOINT: _again,
+    Remedy.ON_DEMAND: _on_demand,
+    Remedy.MEND: _mend,
+    Remedy.TOLERANT_PARSE: _mend,
+    **{
+        remedy: partial(_end, remedy=remedy)
+        for remedy in (
+            Remedy.ERROR_EVENT,
+            Remedy.RELAY,
+            Remedy.REJECT_OWN_KEY,
+            Remedy.ANSWER_LOCALLY,
+            Remedy.REFUSE,
+            Remedy.ABANDON,
+        )
+    },
+}

@@ -1,0 +1,151 @@
+"""Where a request can run: candidates in order, what fits now, what would fit later. Reads the gate, changes nothing.
+
+Fit (design 7): the ask is never cut silently. When the bucket cannot hold it now, or anyone waits, the cap shrinks to
+the larger of the learned 99.5th percentile of the output length and this request's share of what the bucket holds.
+"""
+
+import zlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from headgate.catalog import Model
+from headgate.decide.journey import Journey, Plan
+from headgate.domain.limits import Amounts, Deployment
+from headgate.domain.time import NEVER, Instant
+from headgate.quota.lanes import Option, Ticket
+
+if TYPE_CHECKING:
+    from headgate.decide.gate import Gate
+
+UNKNOWN_WINDOW_TOKENS: Final = 8192
+
+MOST_SMALLNESS: Final = 2.0
+"""The forecast takes everybody for average. A request that is smaller slips in where the average does not fit, so one of
+half the usual cost may be forecast to wait twice as long before it is refused."""
+
+FILLED_SHARE: Final = 0.96
+"""How much of a bucket one shrunk ask may fill: the rest forgives a prompt that was estimated a little too low."""
+
+Accepts = Callable[[Deployment], bool]
+
+
+def candidates(gate: "Gate", journey: Journey) -> Iterator[Deployment]:
+    """The request's deployments in order: its models in order, each at every organisation, the session's own first."""
+    request = journey.request
+    for model in request.candidates:
+        found = gate.pool.deployments(model, request.own_key)
+        count = len(found)
+        if count == 1:
+            yield found[0]
+        elif count:
+            session = request.session
+            start = zlib.crc32(session.encode()) if session else gate.turn
+            for index in range(start, start + count):
+                yield found[index % count]
+
+
+def allowed(gate: "Gate", journey: Journey, deployment: Deployment, now: Instant) -> bool:
+    """Whether the request may be sent there as far as health and budgets of repeats go; quota is another question."""
+    name = deployment.id
+    if name in journey.excluded or not gate.is_usable(deployment, now):
+        return False
+    return name not in journey.called or gate.repeat_allowed(name, now)
+
+
+def plan_at(gate: "Gate", journey: Journey, deployment: Deployment, now: Instant) -> Plan | None:
+    """The fit at a deployment: `fits_now` tells whether it can be admitted at once. None where it can never fit."""
+    model = gate.model(deployment.model)
+    prompt = gate.learned.prompt_tokens(model.id, journey.prompt_weight)
+    ask = _ask(journey, model, prompt)
+    if ask < 1:
+        return None
+    ledger = gate.ledger
+    room = ledger.room(deployment, prompt, now)
+    if room >= ask and (not gate.room.waiting() or not gate.room.waiting_for(deployment.id)):
+        return Plan(deployment, prompt, ask, ask)
+    floor = least(gate, journey, model.id, ask)
+    if room >= floor:
+        others = gate.room.waiting_for(deployment.id) + ledger.open_count(deployment)
+        share = int(room * FILLED_SHARE) // (1 + others)
+        return Plan(deployment, prompt, min(ask, max(floor, share)), ask)
+    ceiling = ledger.ceiling(deployment, prompt)
+    if ceiling < 1:
+        return None
+    floor = min(floor, ceiling)
+    return Plan(deployment, prompt, floor, ask, fits_now=room >= floor)
+
+
+def least(gate: "Gate", journey: Journey, model: str, ask: int) -> int:
+    """The smallest cap that is fair to the request: what nearly all answers of its kind need, or its whole ask."""
+    return min(ask, max(journey.least_cap_tokens, gate.learned.lengths(model, journey.task).quantile_tokens))
+
+
+def _ask(journey: Journey, model: Model, prompt_tokens: int) -> int:
+    """What the client asks for here: its own maximum, or the model's when unset, within model and window."""
+    asked = journey.request.ask_tokens
+    window = model.context_window_tokens or UNKNOWN_WINDOW_TOKENS
+    most = min(model.max_output_tokens or window, window - prompt_tokens)
+    return most if asked is None or asked > most else asked
+
+
+def pick(gate: "Gate", journey: Journey, now: Instant, accepts: Accepts | None = None) -> Plan | None:
+    """The first candidate in order that can run now."""
+    for deployment in candidates(gate, journey):
+        if (accepts is None or accepts(deployment)) and allowed(gate, journey, deployment, now):
+            plan = plan_at(gate, journey, deployment, now)
+            if plan is not None and plan.fits_now:
+                return plan
+    return None
+
+
+def options(gate: "Gate", journey: Journey, now: Instant) -> tuple[Option, ...]:
+    """Every deployment that the request could wait for, with the least that it would take there."""
+    found = []
+    for deployment in candidates(gate, journey):
+        name = deployment.id
+        if name in journey.excluded or not gate.pool.is_up(deployment, now):
+            continue
+        if name in journey.called and not gate.repeat_allowed(name, now):
+            continue
+        model = gate.model(deployment.model)
+        prompt = gate.learned.prompt_tokens(model.id, journey.prompt_weight)
+        ask = _ask(journey, model, prompt)
+        floor = min(least(gate, journey, model.id, ask), gate.ledger.ceiling(deployment, prompt))
+        if floor >= 1:
+            found.append(Option(deployment, Amounts(prompt, floor)))
+    return tuple(found)
+
+
+def ticket(gate: "Gate", journey: Journey, now: Instant) -> Ticket | None:
+    """A place in the waiting room, or None when waiting cannot help: nothing to wait for, no time, no room,
+    or a forecast that is half again as long as the request's patience."""
+    request = journey.request
+    expires_at = min(request.patience_until, request.deadline_at - gate.policy.least_call_s)
+    if expires_at <= now or gate.room.is_full:
+        return None
+    found = options(gate, journey, now)
+    if not found or all(gate.ledger.wait_s(o.deployment, o.amounts_minimum, now) > expires_at - now for o in found):
+        return None
+    cost = mean_cost(gate, journey, found[0].deployment.model)
+    forecast = gate.room.forecast(gate.ledger, found, cost, request.priority, now, request.fairness_key)
+    smallness = min(MOST_SMALLNESS, max(1.0, gate.room.mean_cost_tokens() / cost))
+    if forecast - now > gate.policy.early_refusal_factor * smallness * (expires_at - now):
+        return None
+    return Ticket(request.id, request.fairness_key, request.priority, now, expires_at, found, cost)
+
+
+def mean_cost(gate: "Gate", journey: Journey, model: str) -> int:
+    """What a request like this is expected to be settled at, in tokens."""
+    prompt = gate.learned.prompt_tokens(model, journey.prompt_weight)
+    mean = gate.learned.lengths(model, journey.task).mean_tokens
+    return prompt + int(min(mean, journey.request.ask_tokens or mean))
+
+
+def soonest(gate: "Gate", journey: Journey, now: Instant) -> Instant:
+    """When the request could probably be served if it came again: the forecast for a newcomer. NEVER if not at all."""
+    found = options(gate, journey, now)
+    if not found:
+        return NEVER
+    first = min(gate.ledger.wait_s(o.deployment, o.amounts_minimum, now) for o in found)
+    cost = mean_cost(gate, journey, found[0].deployment.model)
+    return max(now + first, gate.room.forecast(gate.ledger, found, cost, journey.request.priority, now))

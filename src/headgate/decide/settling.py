@@ -1,0 +1,172 @@
+"""What a call's end means for the books: settlement first, then what the reply says of quota, health and lengths."""
+
+from typing import TYPE_CHECKING, Final
+
+from headgate.decide import actions as a
+from headgate.decide import events as e
+from headgate.decide.journey import Journey, OpenCall
+from headgate.decide.remedies import Effect
+from headgate.domain.answer import Tried, Usage
+from headgate.domain.fact import Alert, AlertKind, CallEnded
+from headgate.domain.failure import Failure
+from headgate.domain.failure import FailureKind as F
+from headgate.domain.time import Instant
+from headgate.quota.cooldown import announced_until
+
+if TYPE_CHECKING:
+    from headgate.decide.gate import Gate
+
+UNHEALTHY: Final = frozenset(
+    {F.OVER_CAPACITY, F.NETWORK, F.TOO_SLOW, F.MALFORMED_BODY, F.STREAM_BROKE_EARLY, F.STREAM_BROKE_LATE}
+)
+"""Failures that speak of the deployment's health; all others say nothing of it."""
+
+SAYS_NOTHING_OF_THE_ANSWERER: Final = frozenset(
+    {
+        F.REQUESTS_PER_MINUTE,
+        F.TOKENS_PER_MINUTE,
+        F.DAILY_LIMIT,
+        F.REQUEST_TOO_LARGE,
+        F.FLEX_FULL,
+        F.INVALID_KEY,
+        F.OVER_CAPACITY,
+        F.NETWORK,
+        F.STREAM_BROKE_EARLY,
+        F.MALFORMED_BODY,
+    }
+)
+"""Failures after which the same deployment may serve the same request later; after others it is not asked again."""
+
+NOT_BILLED: Final = frozenset({500, 502, 503})
+"""Statuses that prove that nothing was charged (groq-api.md 3.2, read 2026-11-20)."""
+
+
+def replied(gate: "Gate", journey: Journey, call: OpenCall, event: e.Replied, now: Instant) -> tuple[a.Action, ...]:
+    """The books of a call that answered."""
+    journey.attempts += 1
+    plan, usage = call.plan, event.reply.usage
+    deployment = plan.deployment
+    done: list[a.Action] = [a.Settle(call.reservation, None if usage is None else usage.metered)]
+    if event.limits is not None and not call.absorbed:
+        done.append(a.Absorb(deployment, event.limits, call.note, at_stream_start=False))
+    done.append(a.Health(deployment, call.reservation, ok=True))
+    if usage is not None:
+        journey.usage = usage
+        journey.cost_nanousd += gate.model(deployment.model).cost_nanousd(usage)
+        was_cut = event.reply.finish_reason == "length" and plan.cap_tokens < plan.ask_tokens
+        first_s = _first_s(call, usage, now)
+        done.append(
+            a.Learn(deployment.model, journey.task, journey.prompt_weight, usage, plan.cap_tokens, was_cut, first_s)
+        )
+    done.append(a.Note(_call_ended(journey, call, None, usage, now)))
+    return tuple(done)
+
+
+def _first_s(call: OpenCall, usage: Usage, now: Instant) -> float | None:
+    """Time to the first token: seen in a stream, else what is left of the whole without the generating."""
+    if call.began_at is not None:
+        return call.began_at - call.started_at
+    if usage.completion_time_s is None:
+        return None
+    return max(0.0, now - call.started_at - usage.completion_time_s)
+
+
+def failed(gate: "Gate", journey: Journey, call: OpenCall, event: e.Failed, now: Instant) -> tuple[a.Action, ...]:
+    """The books of a call that failed, and what its failure says beyond this request."""
+    failure, deployment = event.failure, call.plan.deployment
+    journey.attempts += failure.is_attempt
+    ended = _call_ended(journey, call, failure, None, now)
+    journey.tried = (
+        *journey.tried,
+        Tried(deployment.provider, deployment.model, failure.kind, round(ended.duration_s * 1000)),
+    )
+    done: list[a.Action] = [_end_of(call.reservation, failure)]
+    if failure.dimension is not None:
+        done.append(a.AbsorbFailure(deployment, failure, call.note))
+    elif event.limits is not None and not call.absorbed:
+        done.append(a.Absorb(deployment, event.limits, call.note, at_stream_start=False))
+    if failure.organisation is not None and not gate.pool.knows_name(
+        deployment.provider, deployment.organisation, failure.organisation
+    ):
+        done.append(a.Identify(deployment.provider, deployment.organisation, failure.organisation))
+    done.append(a.Health(deployment, call.reservation, ok=False if failure.kind in UNHEALTHY else None))
+    if failure.kind in _NETWORKISH and gate.policy.endpoints.get(deployment.provider, 1) > 1:
+        done.append(a.MoveEndpoint(deployment.provider, call.endpoint))
+    for effect in gate.rows[failure.kind].effects:
+        done.extend(_effect(gate, journey, call, failure, event, effect, now))
+    done.append(a.Note(ended))
+    return tuple(done)
+
+
+_NETWORKISH: Final = frozenset({F.NETWORK, F.STREAM_BROKE_EARLY, F.MALFORMED_BODY})
+
+
+def _end_of(reservation: str, failure: Failure) -> a.Action:
+    if not failure.written:
+        return a.Release(reservation, keep_request=False)
+    if failure.proves_nothing_generated or failure.status in NOT_BILLED:
+        return a.Release(reservation, keep_request=True)
+    return a.Settle(reservation, None)
+
+
+def _call_ended(
+    journey: Journey, call: OpenCall, failure: Failure | None, usage: Usage | None, now: Instant
+) -> CallEnded:
+    return CallEnded(
+        now,
+        journey.request.id,
+        call.number,
+        call.plan.deployment,
+        call.key,
+        now - call.started_at,
+        None if failure is None else failure.kind,
+        usage,
+    )
+
+
+def _effect(
+    gate: "Gate",
+    journey: Journey,
+    call: OpenCall,
+    failure: Failure,
+    event: e.Failed,
+    effect: Effect,
+    now: Instant,
+) -> tuple[a.Action, ...]:
+    deployment, policy = call.plan.deployment, gate.policy
+    provider, organisation = deployment.provider, deployment.organisation
+    header_s = None if event.limits is None else event.limits.retry_after_s
+    match effect:
+        case Effect.COOL | Effect.COOL_DAY:
+            until = announced_until(now, header_s, failure.wait_s)
+            if until is not None:
+                return (a.Cool(deployment, until, announced=True, reason=failure.kind),)
+            guess = policy.guessed_cooldown_s if effect is Effect.COOL else policy.daily_cooldown_s
+            return (a.Cool(deployment, now + guess, announced=False, reason=failure.kind),)
+        case Effect.DROP_KEY:
+            return () if journey.request.own_key else (a.RemoveKey(call.key),)
+        case Effect.DENY_PROVIDER:
+            return (a.Out(provider, None, now + policy.denied_probe_s, failure.kind),)
+        case Effect.ORGANISATION_OUT:
+            return (a.Out(provider, organisation, now + policy.spend_probe_s, failure.kind),)
+        case Effect.RETIRE_MODEL:
+            everywhere = failure.code == "model_decommissioned"
+            where = None if everywhere else organisation
+            return (a.Retire(provider, deployment.model, where, now + policy.retired_probe_s),)
+        case Effect.ALERT:
+            return (a.Note(_alert(call, failure, now)),)
+
+
+_ALERTS: Final[dict[F, AlertKind]] = {
+    F.DAILY_LIMIT: AlertKind.DAILY_LIMIT,
+    F.INVALID_KEY: AlertKind.KEY_REMOVED,
+    F.ACCESS_DENIED: AlertKind.PROVIDER_DENIED,
+    F.SPEND_LIMIT: AlertKind.SPEND_LIMIT,
+    F.MODEL_GONE: AlertKind.MODEL_RETIRED,
+}
+
+
+def _alert(call: OpenCall, failure: Failure, now: Instant) -> Alert:
+    deployment = call.plan.deployment
+    subject = call.key if failure.kind is F.INVALID_KEY else deployment.id
+    return Alert(now, _ALERTS[failure.kind], subject, f"{failure.kind} at {deployment.id} (key {call.key})")

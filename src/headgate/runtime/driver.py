@@ -1,0 +1,395 @@
+"""Drives journeys with real sockets: the machine decides, this does.
+
+A request's own task makes its calls; nothing is done in tasks of its own. Cancelling that task is how a client leaves:
+the call is aborted and, in the same tick, settled. Settlement in memory never waits, so it needs nobody to wait for it.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from headgate.decide import actions as a
+from headgate.decide import events as e
+from headgate.decide.advance import Recorder, advance
+from headgate.decide.gate import Gate
+from headgate.decide.journey import Journey, Phase
+from headgate.domain.answer import Reply
+from headgate.domain.fact import Fact
+from headgate.domain.failure import Failure, FailureKind
+from headgate.domain.request import Request
+from headgate.domain.time import NEVER, Instant
+from headgate.local.template import LocalAnswer
+from headgate.protocol.chat import Chat, to_upstream
+from headgate.protocol.limits import read_limit_headers
+from headgate.protocol.sse import DONE
+from headgate.protocol.stream import StreamReader
+from headgate.runtime import exchange
+from headgate.runtime.answering import answer_locally, check, mended_body
+from headgate.runtime.clock import Clock
+from headgate.runtime.settings_secret import Secret
+from headgate.runtime.upstream import Headers, Stream, Timeouts, Upstream, UpstreamError
+
+CHAT_PATH: Final = "/chat/completions"
+IDLE_S: Final = 15.0
+LONG_MEND_BYTES: Final = 20_000
+"""Longer answers are mended in a thread."""
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """One endpoint of a provider: the client, the chat path, and the headers for each key that is used with it."""
+
+    upstream: Upstream
+    chat_path: str
+
+
+class Answered(msgspec.Struct):
+    """The outcome of a request, ready for a door. Exactly one of `body`, `stream`, `local`, or an error in `finish`."""
+
+    finish: a.Finish
+    journey: Journey
+    body: bytes | None = None
+    stream: AsyncGenerator[bytes, None] | None = None
+    local: LocalAnswer | None = None
+    upstream_s: float = 0.0
+
+
+class Driver:
+    """All journeys of one process, over one gate."""
+
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        clock: Clock,
+        connections: Mapping[str, Sequence[Connection]],
+        secrets: Mapping[str, Secret],
+        observe: Callable[[Fact], None],
+        recorder: Recorder | None = None,
+        connect_s: float = 3.0,
+        tls_s: float = 5.0,
+    ) -> None:
+        self.gate = gate
+        self.clock = clock
+        self.observe = observe
+        self.recorder = recorder
+        self._connections = connections
+        self._authorization = {name: _headers(secret) for name, secret in secrets.items()}
+        self._connect_s, self._tls_s = connect_s, tls_s
+        self._waiting: dict[str, _Run] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at: Instant = NEVER
+
+    async def ask(self, request: Request, chat: Chat, own_key: Secret | None = None) -> Answered:
+        """Answer one request, as `request` and the gate allow. Cancel the task to leave early.
+
+        A streamed answer is returned at its first token; whoever has it must read `stream` to its end or `aclose` it.
+        """
+        run = _Run(self, Journey(request), chat, own_key)
+        try:
+            return await run.go()
+        except BaseException:
+            run.leave()
+            raise
+
+    @property
+    def waiting(self) -> int:
+        """Requests in the waiting room."""
+        return len(self._waiting)
+
+    # Turns -----------------------------------------------------------------------------------------------------------
+
+    def turn(self, run: "_Run", event: e.Event) -> list[a.Action]:
+        """Feed one event, then let in whoever can be let in now."""
+        now = self.clock.now()
+        actions = advance(self.gate, run.journey, event, now, self.observe, self.recorder)
+        if actions and type(actions[-1]) is a.Enqueue:
+            run.wakes = asyncio.get_running_loop().create_future()
+            self._waiting[run.journey.request.id] = run
+        if self._waiting:
+            self.admit(now)
+        return actions
+
+    def forget(self, run: "_Run") -> None:
+        self._waiting.pop(run.journey.request.id, None)
+
+    def admit(self, now: Instant) -> None:
+        """Wake every journey whose wait is over, in fair order, and set the one timer for the next."""
+        while (due := self.gate.next_wake(now)) is not None:
+            name, woke = due
+            run = self._waiting.pop(name)
+            actions = advance(self.gate, run.journey, woke, now, self.observe, self.recorder)
+            if actions and type(actions[-1]) is a.Enqueue:
+                self._waiting[name] = run
+                continue
+            assert run.wakes is not None
+            if not run.wakes.done():  # a cancelled run settles what it was just given when its task gets its turn
+                run.wakes.set_result(actions)
+        self._set_timer(self.gate.wakes_at(now) if self._waiting else NEVER)
+
+    def _set_timer(self, at: Instant) -> None:
+        if at == self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = at
+        if at < NEVER:
+            in_s = max(0.0, at - self.clock.now())
+            self._timer = asyncio.get_running_loop().call_later(in_s, self._timer_fired)
+
+    def _timer_fired(self) -> None:
+        self._timer, self._timer_at = None, NEVER
+        self.admit(self.clock.now())
+
+    # Calls -----------------------------------------------------------------------------------------------------------
+
+    def connection(self, call: a.Call) -> Connection:
+        endpoints = self._connections[call.deployment.provider]
+        return endpoints[call.endpoint % len(endpoints)]
+
+    def headers(self, call: a.Call, own_key: Secret | None) -> Headers:
+        if own_key is not None and call.key.startswith("own:"):
+            return _headers(own_key)
+        return self._authorization[call.key]
+
+    def timeouts(self, call: a.Call, now: Instant) -> Timeouts:
+        total_s = max(0.01, call.deadline_at - now)
+        return Timeouts(self._connect_s, self._tls_s, min(call.first_s, total_s), IDLE_S, total_s)
+
+
+def _headers(secret: Secret) -> Headers:
+    return (
+        (b"authorization", b"Bearer " + secret.reveal().encode()),
+        (b"content-type", b"application/json"),
+        (b"accept", b"application/json, text/event-stream"),
+    )
+
+
+class _Run:
+    """One journey under way: what its decisions do not need to know, and what they lead to."""
+
+    __slots__ = ("bodies", "chat", "driver", "failure", "journey", "local", "own_key", "reader", "started", "stream",
+                 "upstream_s", "wakes")  # fmt: skip
+
+    def __init__(self, driver: Driver, journey: Journey, chat: Chat, own_key: Secret | None) -> None:
+        self.driver = driver
+        self.journey = journey
+        self.chat = chat
+        self.own_key = own_key
+        self.bodies: dict[int, bytes] = {}
+        self.failure: Failure | None = None
+        self.local: LocalAnswer | None = None
+        self.wakes: asyncio.Future[list[a.Action]] | None = None
+        self.stream: Stream | None = None
+        self.reader: StreamReader | None = None
+        self.started = False
+        self.upstream_s = 0.0
+
+    async def go(self) -> Answered:
+        """Follow the machine until the request has its outcome, or its stream has its first token."""
+        actions = self.driver.turn(self, e.Arrived(self.journey.request))
+        while True:
+            action = actions[-1]
+            match action:
+                case a.Finish():
+                    return self.answered(action)
+                case a.Call():
+                    if self.journey.request.stream:
+                        began = await self.open(action)
+                        if began is None:
+                            return self.streaming(action)
+                        actions = self.driver.turn(self, began)
+                    else:
+                        actions = self.driver.turn(self, await self.call(action))
+                case a.Enqueue():
+                    assert self.wakes is not None
+                    actions = await self.wakes
+                case a.Sleep():
+                    await asyncio.sleep(max(0.0, action.until - self.driver.clock.now()))
+                    actions = self.driver.turn(self, e.Woke())
+                case a.Verify():
+                    actions = self.driver.turn(self, e.Verified(check(self.chat, self.bodies[action.call])))
+                case a.Mend():
+                    actions = self.driver.turn(self, e.Mended(await self.mend(action.call)))
+                case a.AnswerLocally():
+                    self.local = answer_locally(self.chat, self.journey.request, action.reason)
+                    actions = self.driver.turn(self, e.AnsweredLocally(self.local is not None))
+                case _:
+                    raise AssertionError(f"{action} is not for a driver")
+
+    def answered(self, finish: a.Finish) -> Answered:
+        body = self.bodies.get(finish.call) if finish.ending is a.Ending.ANSWER else None
+        stream = None
+        if self.journey.request.stream and finish.ending is a.Ending.ANSWER:
+            stream, body = _chunks([body or b""]), None
+        return Answered(finish, self.journey, body, stream, self.local, self.upstream_s)
+
+    async def mend(self, call: int) -> bool:
+        parts = (self.chat, self.journey, self.bodies.get(call), self.driver.clock.wall())
+        if len(parts[2] or b"") > LONG_MEND_BYTES:  # hostile texts cost seconds: not those of everybody else
+            body = await asyncio.to_thread(mended_body, *parts)
+        else:
+            body = mended_body(*parts)
+        if body is None:
+            return False
+        self.bodies[call] = body
+        return True
+
+    # Buffered --------------------------------------------------------------------------------------------------------
+
+    async def call(self, action: a.Call) -> e.Event:
+        """Make a buffered call; the reply's body is kept for its answer."""
+        driver, started_at = self.driver, self.driver.clock.now()
+        connection = driver.connection(action)
+        self.started = True
+        try:
+            response = await connection.upstream.request(
+                "POST",
+                connection.chat_path,
+                driver.headers(action, self.own_key),
+                self.upstream_body(action),
+                driver.timeouts(action, started_at),
+            )
+        except UpstreamError as error:
+            self.started = False
+            return e.Failed(action.number, exchange.broken(error.kind, written=error.written))
+        finally:
+            self.upstream_s += driver.clock.now() - started_at
+        self.started = False
+        self.bodies[action.number] = response.body
+        return exchange.buffered(action.number, response.status, response.headers, response.body)
+
+    def upstream_body(self, action: a.Call) -> bytes:
+        return to_upstream(
+            self.chat,
+            model=action.deployment.model,
+            max_completion_tokens=action.cap_tokens,
+            stream=self.journey.request.stream,
+            service_tier=action.service_tier,
+        )
+
+    # Streamed --------------------------------------------------------------------------------------------------------
+
+    async def open(self, action: a.Call) -> e.Event | None:
+        """Open a stream and read to its first token. None: it began; otherwise how the call ended without one."""
+        driver, started_at = self.driver, self.driver.clock.now()
+        connection = driver.connection(action)
+        self.started = True
+        try:
+            async with asyncio.timeout(min(action.first_s, action.deadline_at - started_at)):
+                self.stream = stream = await connection.upstream.open(
+                    "POST",
+                    connection.chat_path,
+                    driver.headers(action, self.own_key),
+                    self.upstream_body(action),
+                    driver.timeouts(action, started_at),
+                )
+                return await self._to_first_token(action, stream)
+        except UpstreamError as error:
+            return self._ended(
+                action, exchange.broken(error.kind, written=error.written, streaming=self.stream is not None)
+            )
+        except TimeoutError:
+            return self._ended(action, Failure(FailureKind.TOO_SLOW, message="no token in time"))
+        finally:
+            self.upstream_s += driver.clock.now() - started_at
+
+    async def _to_first_token(self, action: a.Call, stream: Stream) -> e.Event | None:
+        if stream.status != exchange.OK or not stream.headers.get("content-type", "").startswith("text/event-stream"):
+            body = b"".join([chunk async for chunk in stream])
+            self.bodies[action.number] = body
+            event = exchange.buffered(action.number, stream.status, stream.headers, body)
+            self.stream, self.started = None, False
+            if isinstance(event, e.Replied):  # a whole body where a stream was asked for
+                return e.Failed(action.number, Failure(FailureKind.MALFORMED_BODY, status=stream.status), event.limits)
+            return event
+        self.reader = reader = StreamReader(drop_usage_chunk=not self.chat.include_usage)
+        held = bytearray()
+        while (chunk := await stream.read_chunk()) is not None:
+            held += reader.feed(chunk)
+            if reader.failure is not None:
+                return self._ended(action, reader.failure)
+            if reader.began:
+                self.bodies[action.number] = bytes(held)
+                return None
+            if reader.done:
+                break
+        self.bodies[action.number] = bytes(held)
+        outcome = reader.end()
+        return self._ended(action, outcome) if isinstance(outcome, Failure) else self._completed(action, outcome)
+
+    def _completed(self, action: a.Call, reply: Reply) -> e.Event:
+        assert self.stream is not None
+        limits = read_limit_headers(self.stream.headers)
+        if self.reader is not None and not self.reader.done:
+            self.bodies[action.number] += DONE
+        self._close()
+        return e.Replied(action.number, reply, limits)
+
+    def _ended(self, action: a.Call, failure: Failure) -> e.Event:
+        limits = None if self.stream is None else read_limit_headers(self.stream.headers)
+        self._close()
+        return e.Failed(action.number, failure, limits)
+
+    def _close(self) -> None:
+        if self.stream is not None:
+            self.stream.close()
+        self.stream, self.started = None, False
+
+    def streaming(self, action: a.Call) -> Answered:
+        """The stream has begun: commit to it."""
+        assert self.stream is not None
+        self.driver.turn(self, e.Began(action.number, read_limit_headers(self.stream.headers)))
+        finish = a.Finish(a.Ending.ANSWER, None, "", call=action.number)
+        return Answered(finish, self.journey, stream=self.relay(action), upstream_s=self.upstream_s)
+
+    async def relay(self, action: a.Call) -> AsyncGenerator[bytes, None]:
+        """The committed stream, byte for byte; at its end the error event or the `[DONE]` that upstream left out."""
+        stream, reader = self.stream, self.reader
+        assert stream is not None
+        assert reader is not None
+        try:
+            yield self.bodies.pop(action.number)
+            outcome = None
+            try:
+                while (chunk := await stream.read_chunk()) is not None:
+                    out = reader.feed(chunk)
+                    if out:
+                        yield out
+                    if reader.failure is not None or reader.done:
+                        break
+                outcome = reader.end()
+            except UpstreamError as error:
+                outcome = exchange.broken(error.kind, written=True, began=True)
+            self._close()
+            finish = self.driver.turn(self, exchange.ended(action.number, exchange.late(outcome), None))[-1]
+            assert isinstance(finish, a.Finish)
+            if finish.ending is a.Ending.BREAK:
+                assert finish.failure is not None
+                yield exchange.break_event(finish.failure)
+            elif not reader.done:
+                yield DONE
+        except BaseException:
+            self.leave()
+            raise
+
+    # Leaving ---------------------------------------------------------------------------------------------------------
+
+    def leave(self) -> None:
+        """The client is gone, or this run cannot go on: give up the place, end the call and settle it, in this tick."""
+        journey = self.journey
+        self.driver.forget(self)
+        written = self.started or self.stream is not None
+        if not journey.is_over and journey.phase not in {Phase.NEW, Phase.RESERVING, Phase.FAILED}:
+            self.driver.turn(self, e.ClientGone())
+        self._close()
+        if journey.phase is Phase.LEAVING:
+            assert journey.open is not None
+            self.driver.turn(self, e.Failed(journey.open.number, exchange.cancelled(written=written)))
+
+
+async def _chunks(chunks: list[bytes]) -> AsyncGenerator[bytes, None]:
+    for chunk in chunks:
+        yield chunk

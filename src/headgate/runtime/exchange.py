@@ -1,0 +1,69 @@
+"""What an upstream exchange means for a journey: transport errors, statuses and bodies become the machine's events.
+
+Pure, so that the simulated driver reads replies through the very same code as the live one.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from headgate.decide import events as e
+from headgate.domain.answer import Reply
+from headgate.domain.failure import Failure, FailureKind
+from headgate.domain.limits import SeenLimits
+from headgate.protocol.errors import classify, redact
+from headgate.protocol.limits import read_limit_headers
+from headgate.protocol.openai import error_body
+from headgate.protocol.reply import read_reply
+from headgate.protocol.sse import error_event
+from headgate.runtime.upstream import UpstreamErrorKind as Kind
+
+OK: Final = 200
+SLOW: Final = frozenset({Kind.FIRST_BYTE_TIMEOUT, Kind.TOTAL_TIMEOUT, Kind.IDLE_TIMEOUT})
+MALFORMED: Final = frozenset({Kind.MALFORMED, Kind.TOO_LARGE})
+
+
+def broken(kind: Kind, *, written: bool, streaming: bool = False, began: bool = False) -> Failure:
+    """The failure behind a transport error. `streaming`: a 200 stream was open; `began`: it had shown a token."""
+    if began:
+        failure = FailureKind.STREAM_BROKE_LATE
+    elif kind in SLOW:
+        failure = FailureKind.TOO_SLOW
+    elif kind in MALFORMED:
+        failure = FailureKind.MALFORMED_BODY
+    elif streaming:
+        failure = FailureKind.STREAM_BROKE_EARLY
+    else:
+        failure = FailureKind.NETWORK
+    return Failure(failure, message=f"upstream: {kind}", written=written)
+
+
+def cancelled(*, written: bool) -> Failure:
+    """Our own side stopped the call."""
+    return Failure(FailureKind.CANCELLED, message="cancelled", written=written)
+
+
+def buffered(call: int, status: int, headers: Mapping[str, str], body: bytes) -> e.Replied | e.Failed:
+    """The event of a reply that was read whole."""
+    limits = read_limit_headers(headers)
+    outcome = read_reply(body) if status == OK else classify(status, body, headers)
+    return ended(call, outcome, limits)
+
+
+def ended(call: int, outcome: Reply | Failure, limits: SeenLimits | None) -> e.Replied | e.Failed:
+    """The event of a call that came to this."""
+    return e.Replied(call, outcome, limits) if isinstance(outcome, Reply) else e.Failed(call, outcome, limits)
+
+
+def late(outcome: Reply | Failure) -> Reply | Failure:
+    """After the first token every failure is the same one: the stream broke, whatever it broke of."""
+    if isinstance(outcome, Reply) or outcome.kind is FailureKind.STREAM_BROKE_LATE:
+        return outcome
+    return msgspec.structs.replace(outcome, kind=FailureKind.STREAM_BROKE_LATE)
+
+
+def break_event(failure: Failure) -> bytes:
+    """The SSE error event that ends a committed stream: never a clean end."""
+    text = redact(failure.message.encode()).decode(errors="replace") or "The upstream stream broke off."
+    return error_event(error_body(text, "upstream_error", failure.code or "upstream_failed"))
