@@ -1,0 +1,165 @@
+"""What the gateway costs per request and per streamed event, beside the plain relay of the same stack and nginx.
+
+    python -m bench.overhead                  # about three minutes; on a quiet machine
+
+All servers run at the same time behind one load of 64 connections; each round puts the same load on one after the
+other, so that a noisy moment hits them alike. The median of the rounds counts, and the ratio is what to compare.
+"""
+
+import argparse
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from bench.load import Load, Outcome, put
+
+ROUNDS = 5
+REQUESTS = 20_000
+STREAMS = 1_500
+EVENTS = 100
+
+GATEWAY = """
+[[groq.keys]]
+secret = "gsk_canned"
+name = "bench"
+organisation = "bench"
+[groq]
+base_url = "http://127.0.0.1:{upstream}"
+[server]
+max_in_flight_per_tenant = 4096
+[organisations.bench.limits."*"]
+RPM = 100_000_000
+RPD = 100_000_000
+TPM = 1_000_000_000
+TPD = 1_000_000_000
+"""
+
+NGINX = """
+daemon off; worker_processes 1; error_log stderr error; pid {folder}/nginx.pid;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  upstream canned {{ server 127.0.0.1:{upstream}; keepalive 128; }}
+  server {{ listen 127.0.0.1:{port}; keepalive_requests 1000000;
+    location / {{ proxy_pass http://canned; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }}
+  }}
+}}
+"""
+
+
+@dataclass
+class Server:
+    """One of those compared."""
+
+    name: str
+    port: int
+    pid: int
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def process(arguments: list[str], port: int, environment: dict[str, str] | None = None) -> Iterator[int]:
+    """A server process that listens on `port`, ended at the end."""
+    started = subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            with socket.socket() as caller:
+                if caller.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            if started.poll() is not None:
+                raise SystemExit(f"{' '.join(arguments)} ended with {started.returncode}")
+            time.sleep(0.05)
+        yield started.pid
+    finally:
+        started.terminate()
+        started.wait(10)
+
+
+def start(stack: ExitStack, folder: Path) -> list[Server]:
+    """The canned upstream, and everything that stands in front of it."""
+    upstream, relay, gateway = free_port(), free_port(), free_port()
+    python = sys.executable
+    canned = [python, "-m", "bench.canned_upstream", "--port", str(upstream), "--events", str(EVENTS)]
+    stack.enter_context(process(canned, upstream))
+    floor = [python, "-m", "bench.relay_floor", "--port", str(relay), "--upstream", f"http://127.0.0.1:{upstream}"]
+    servers = [Server("plain relay", relay, stack.enter_context(process(floor, relay)))]
+    config = folder / "headgate.toml"
+    config.write_text(GATEWAY.format(upstream=upstream))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("GROQ_", "HEADGATE_"))}
+    serve = [python, "-m", "headgate", "serve", "--config", str(config), "--port", str(gateway)]
+    servers.append(Server("headgate", gateway, stack.enter_context(process(serve, gateway, environment))))
+    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
+    if Path(nginx).exists():
+        port = free_port()
+        (folder / "nginx.conf").write_text(NGINX.format(folder=folder, upstream=upstream, port=port))
+        command = [nginx, "-c", str(folder / "nginx.conf"), "-p", str(folder)]
+        servers.append(Server("nginx", port, stack.enter_context(process(command, port))))
+    return servers
+
+
+def measure(servers: list[Server], rounds: int, requests: int, *, streamed: bool) -> dict[str, list[Outcome]]:
+    outcomes: dict[str, list[Outcome]] = {server.name: [] for server in servers}
+    for round_ in range(rounds + 1):
+        for server in servers:
+            load = Load(server.port, requests if round_ else requests // 10, streamed=streamed)
+            outcome = uvloop.run(put(load, server.pid))
+            if outcome.failed:
+                raise SystemExit(f"{server.name}: {outcome.failed} of {outcome.requests} requests failed")
+            if round_:  # the first round only warms up
+                outcomes[server.name].append(outcome)
+    return outcomes
+
+
+def cost_us(outcome: Outcome, *, streamed: bool) -> float:
+    return outcome.cpu_us * outcome.requests / outcome.events if streamed else outcome.cpu_us
+
+
+def report(outcomes: dict[str, list[Outcome]], *, streamed: bool) -> None:
+    unit = "event" if streamed else "request"
+    medians = {name: statistics.median(cost_us(o, streamed=streamed) for o in each) for name, each in outcomes.items()}
+    floor = medians["plain relay"]
+    print(f"| {unit} | CPU µs, median | lowest to highest | times the plain relay | per second | p99 ms |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, each in outcomes.items():
+        costs = [cost_us(o, streamed=streamed) for o in each]
+        per_second = statistics.median(o.per_second for o in each)
+        p99_ms = statistics.median(o.p99_ms for o in each)
+        print(
+            f"| {name} | {medians[name]:.1f} | {min(costs):.1f} to {max(costs):.1f} | {medians[name] / floor:.2f} "
+            f"| {per_second:,.0f} | {p99_ms:.1f} |"
+        )
+    print(flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--requests", type=int, default=REQUESTS)
+    parser.add_argument("--streams", type=int, default=STREAMS)
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        servers = start(stack, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        report(measure(servers, options.rounds, options.requests, streamed=False), streamed=False)
+        report(measure(servers, options.rounds, options.streams, streamed=True), streamed=True)
+
+
+if __name__ == "__main__":
+    main()

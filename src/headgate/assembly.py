@@ -1,0 +1,163 @@
+"""Settings to a running gate: the only place where the parts of the house are put together."""
+
+import random
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from headgate.catalog import Catalog, default_catalog
+from headgate.decide.advance import Recorder
+from headgate.decide.gate import Gate
+from headgate.decide.learned import Learned
+from headgate.decide.policy import Policy
+from headgate.decide.pool import Key, pool_of
+from headgate.decide.remedies import ROWS, Rows
+from headgate.domain.fact import Fact
+from headgate.domain.limits import Deployment, Dimension
+from headgate.observe.stories import Stories
+from headgate.quota.ledger import Ledger
+from headgate.quota.room import WaitingRoom
+from headgate.runtime.clock import Clock, MonotonicClock
+from headgate.runtime.driver import CHAT_PATH, Connection, Driver
+from headgate.runtime.settings import ProviderSettings, Settings
+from headgate.runtime.upstream_proxy import open_upstream
+from headgate.server.auth import Door
+from headgate.server.gateway import Gateway
+from headgate.server.intake import Intake
+
+FREE_PLAN = "free"
+
+
+def catalog_of(settings: Settings) -> Catalog:
+    """The catalogue with the operator's own changes."""
+    catalog = default_catalog()
+    return catalog.with_overrides(settings.models) if settings.models else catalog
+
+
+def limits_of(settings: Settings, catalog: Catalog) -> Callable[[Deployment], Mapping[Dimension, int]]:
+    """Where a deployment's limits come from before its first reply: its organisation's plan, else the free one."""
+
+    def limits(deployment: Deployment) -> Mapping[Dimension, int]:
+        organisation = settings.organisations.get(deployment.organisation)
+        plan = FREE_PLAN if organisation is None or organisation.plan is None else organisation.plan
+        found = dict(catalog.limits(deployment.model, plan))
+        if organisation is not None:
+            found.update(organisation.limits.get("*", {}))
+            found.update(organisation.limits.get(deployment.model, {}))
+        return found
+
+    return limits
+
+
+def plan_for(settings: Settings, catalog: Catalog) -> Callable[[Deployment, int, int], Mapping[Dimension, int] | None]:
+    """The limits of the plan that shows a pair of header limits; an organisation with a stated plan keeps it."""
+
+    def plan(deployment: Deployment, requests: int, tokens: int) -> Mapping[Dimension, int] | None:
+        name = catalog.plan_for(deployment.model, requests, tokens)
+        return None if name is None else catalog.limits(deployment.model, name)
+
+    return plan
+
+
+def make_gate(
+    settings: Settings, catalog: Catalog, dice: random.Random, rows: Rows = ROWS, policy: Policy | None = None
+) -> Gate:
+    """The pure part: ledger, waiting room, keys, what will be learned."""
+    keys = [
+        Key(key.name, provider.name, key.organisation or f"key-{key.name}")
+        for provider in settings.providers
+        for key in provider.keys
+    ]
+    endpoints = {provider.name: len(provider.endpoints) for provider in settings.providers}
+    return Gate(
+        catalog=catalog,
+        policy=msgspec.structs.replace(policy or Policy(), endpoints=endpoints),
+        pool=pool_of(keys, catalog),
+        ledger=Ledger(limits_of(settings, catalog), plan_for(settings, catalog)),
+        room=WaitingRoom(settings.waiting_room.max_tickets),
+        learned=Learned(),
+        dice=dice,
+        rows=rows,
+    )
+
+
+def make_gateway(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    dice: random.Random | None = None,
+    recorder: Recorder | None = None,
+    observers: tuple[Callable[[Fact], None], ...] = (),
+    upstream: str = "groq",
+    environment: Mapping[str, str] | None = None,
+    rows: Rows = ROWS,
+    policy: Policy | None = None,
+) -> Gateway:
+    """A gateway that is ready once `start` was awaited in the loop where it will run."""
+    catalog = catalog_of(settings)
+    gate = make_gate(settings, catalog, dice or random.Random(secrets.randbits(64)), rows, policy)
+    stories = Stories()
+    clock = clock or MonotonicClock()
+    connections = {
+        provider.name: tuple(_connections(provider, settings, environment or {})) for provider in settings.providers
+    }
+    driver = Driver(
+        gate=gate,
+        clock=clock,
+        connections=connections,
+        secrets={key.name: key.secret for provider in settings.providers for key in provider.keys},
+        observe=_tell((stories, *observers)),
+        recorder=recorder,
+        connect_s=settings.upstream.connect_s,
+        tls_s=settings.upstream.tls_s,
+    )
+    return Gateway(
+        driver=driver,
+        intake=Intake(catalog, settings.routes, local=settings.local.enabled),
+        door=Door(settings.auth, settings.server, clock.wall),
+        stories=stories,
+        catalog=catalog,
+        clock=clock,
+        upstream=upstream,
+        max_body_bytes=settings.server.max_body_bytes,
+        max_in_flight=settings.server.max_in_flight,
+        max_in_flight_per_tenant=settings.server.max_in_flight_per_tenant,
+        start=_nothing,
+        stop=_closing(connections),
+    )
+
+
+def _connections(provider: ProviderSettings, settings: Settings, environment: Mapping[str, str]) -> list[Connection]:
+    limits, pool = settings.upstream.reply_limits(), settings.upstream.pool_limits()
+    return [
+        Connection(
+            open_upstream(endpoint, reply_limits=limits, pool_limits=pool, environment=environment),
+            endpoint.path(CHAT_PATH),
+        )
+        for endpoint in provider.endpoints
+    ]
+
+
+def _tell(observers: tuple[Callable[[Fact], None], ...]) -> Callable[[Fact], None]:
+    if len(observers) == 1:
+        return observers[0]
+
+    def tell(fact: Fact) -> None:
+        for observer in observers:
+            observer(fact)
+
+    return tell
+
+
+async def _nothing() -> None:
+    pass
+
+
+def _closing(connections: Mapping[str, tuple[Connection, ...]]) -> Callable[[], Awaitable[None]]:
+    async def close() -> None:
+        for each in connections.values():
+            for connection in each:
+                await connection.upstream.close()
+
+    return close

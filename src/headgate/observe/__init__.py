@@ -1,0 +1,1 @@
+"""What facts become: stories of recent requests, counts, log lines. Watches; decides nothing."""

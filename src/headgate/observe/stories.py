@@ -1,0 +1,114 @@
+"""The stories of recent requests: every call that was made for one, and how it ended. Bounded, in memory."""
+
+from typing import Final
+
+import msgspec
+
+from headgate.domain.fact import Alert, CallEnded, Fact, RequestFinished
+from headgate.domain.time import Seconds
+
+STORIES_KEPT: Final = 10_000
+
+
+class CallTold(msgspec.Struct, frozen=True):
+    """One call as a client may see it: no key, no organisation."""
+
+    call: int
+    provider: str
+    model: str
+    duration_ms: float
+    failure: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+
+
+class Story(msgspec.Struct):
+    """One request: `status` is running until its outcome."""
+
+    id: str
+    tenant: str
+    status: str = "running"
+    model_asked: str = ""
+    model_served: str = ""
+    provider: str = ""
+    source: str | None = None
+    reason: str = ""
+    refusal: str | None = None
+    attempts: int = 0
+    waited_ms: float = 0.0
+    duration_ms: float = 0.0
+    fitted: str | None = None
+    cost_usd: str | None = None
+    agent: str | None = None
+    task: str | None = None
+    calls: list[CallTold] = msgspec.field(default_factory=list)
+
+
+class Stories:
+    """Told every fact; tells a tenant about its own requests."""
+
+    def __init__(self, kept: int = STORIES_KEPT) -> None:
+        self.kept = kept
+        self._calls: dict[str, list[CallEnded]] = {}
+        self._ends: dict[str, RequestFinished] = {}
+
+    def __call__(self, fact: Fact) -> None:
+        """Remember a fact; the oldest story goes when there are too many. Only references are kept here."""
+        match fact:
+            case CallEnded():
+                calls = self._calls.get(fact.request_id)
+                if calls is None:
+                    if len(self._calls) >= self.kept:
+                        self._forget()
+                    self._calls[fact.request_id] = [fact]
+                else:
+                    calls.append(fact)
+            case RequestFinished():
+                if len(self._ends) >= self.kept:
+                    del self._ends[next(iter(self._ends))]
+                self._ends[fact.request_id] = fact
+            case Alert():
+                pass
+
+    def story(self, request_id: str, tenant: str) -> Story | None:
+        """The story, if there is one and it is this tenant's."""
+        end = self._ends.get(request_id)
+        if end is None or end.tenant != tenant:
+            return None
+        story = Story(request_id, tenant, "done", end.model_asked, end.model_served, end.provider)
+        story.source = None if end.source is None else end.source.value
+        story.reason, story.refusal, story.attempts = end.reason, end.refusal, end.attempts
+        story.waited_ms, story.duration_ms = _ms(end.waited_s), _ms(end.duration_s)
+        story.fitted, story.agent, story.task = end.fitted, end.agent, end.task
+        story.cost_usd = usd(end.cost_nanousd)
+        story.calls = [_told(call) for call in self._calls.get(request_id, ())]
+        return story
+
+    def _forget(self) -> None:
+        oldest = next(iter(self._calls))
+        del self._calls[oldest]
+
+
+def _told(call: CallEnded) -> CallTold:
+    usage = call.usage
+    return CallTold(
+        call.call,
+        call.deployment.provider,
+        call.deployment.model,
+        _ms(call.duration_s),
+        None if call.failure is None else call.failure.value,
+        None if usage is None else usage.prompt_tokens,
+        None if usage is None else usage.completion_tokens,
+        None if usage is None else usage.cached_tokens,
+    )
+
+
+def _ms(seconds: Seconds) -> float:
+    return round(seconds * 1000, 1)
+
+
+def usd(nanousd: int) -> str:
+    """Integer nano-dollars as a decimal text of dollars, exactly."""
+    whole, rest = divmod(nanousd, 10**9)
+    return f"{whole}.{rest:09d}".rstrip("0").rstrip(".") if rest else str(whole)

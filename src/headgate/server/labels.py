@@ -1,0 +1,57 @@
+"""The answer headers of design 10, built from a journey. Headers say what is known when they are sent."""
+
+from typing import Final
+
+from headgate.decide.actions import Ending
+from headgate.domain.answer import Source
+from headgate.observe.stories import usd
+from headgate.runtime.driver import Answered
+
+Header = tuple[bytes, bytes]
+
+JSON: Final[Header] = (b"content-type", b"application/json")
+EVENT_STREAM: Final[Header] = (b"content-type", b"text/event-stream; charset=utf-8")
+NO_RETRY: Final[Header] = (b"x-should-retry", b"false")
+_CACHE_OFF: Final[Header] = (b"x-headgate-cache", b"off")
+_SOURCES: Final = {source: (b"x-headgate-source", source.value.encode()) for source in Source}
+_SMALL: Final = tuple(str(n).encode() for n in range(64))
+
+
+def request_id(name: str) -> Header:
+    """Every answer carries its request's id."""
+    return (b"x-request-id", name.encode())
+
+
+def labels(answered: Answered, *, overhead_s: float) -> list[Header]:
+    """Where the answer came from and what it took."""
+    journey, finish = answered.journey, answered.finish
+    request = journey.request
+    source = finish.source or (Source.UPSTREAM if answered.stream is not None else None)
+    headers = [request_id(request.id), (b"x-headgate-model-asked", _ascii(request.model_asked))]
+    if source is not None:
+        headers.append(_SOURCES[source])
+    served = journey.served if journey.open is None else journey.open.plan.deployment
+    if served is not None and source is Source.UPSTREAM:
+        headers.append((b"x-headgate-provider", served.provider.encode()))
+        headers.append((b"x-headgate-model-served", served.model.encode()))
+    elif source is Source.LOCAL:
+        headers.append((b"x-headgate-model-served", b"headgate/local"))
+    begun = journey.open is not None  # a stream: its one attempt is not over yet
+    headers.append((b"x-headgate-attempts", _SMALL[journey.attempts + begun]))
+    headers.append((b"x-headgate-calls", _SMALL[journey.calls]))
+    headers.append(_CACHE_OFF)
+    if journey.fitted is not None and source is Source.UPSTREAM:
+        headers.append((b"x-headgate-fitted", journey.fitted.encode()))
+    if journey.cost_nanousd:
+        headers.append((b"x-headgate-cost-usd", usd(journey.cost_nanousd).encode()))
+    headers.append((b"x-headgate-overhead-ms", b"%.2f" % (overhead_s * 1000)))
+    reason = finish.reason or (request.reason if journey.failure is None else journey.failure.kind)
+    if reason and finish.ending is not Ending.ABANDONED:
+        headers.append((b"x-headgate-reason", reason.encode()))
+    return headers
+
+
+def _ascii(text: str) -> bytes:
+    """A client's text in a header: printable ASCII only, and not much of it."""
+    clean = text if text.isascii() and text.isprintable() else text.encode("ascii", "replace").decode()
+    return "".join(c for c in clean[:256] if c.isprintable()).encode()
