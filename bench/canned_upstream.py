@@ -11,10 +11,11 @@ from typing import Final, cast
 
 import uvloop
 
+REQUESTS_PER_DAY: Final = 100_000_000
 LIMIT_HEADERS: Final = (
     b"x-ratelimit-limit-requests: 100000000\r\n"
     b"x-ratelimit-limit-tokens: 1000000000\r\n"
-    b"x-ratelimit-remaining-requests: 99999999\r\n"
+    b"x-ratelimit-remaining-requests: %d\r\n"
     b"x-ratelimit-remaining-tokens: 999999000\r\n"
     b"x-ratelimit-reset-requests: 2ms\r\n"
     b"x-ratelimit-reset-tokens: 1ms\r\n"
@@ -62,6 +63,22 @@ LAST: Final = (
 )
 
 
+class Used:
+    """The day's requests, so that the headers tell the truth: a gateway compares them with its own count."""
+
+    def __init__(self) -> None:
+        self._level = self._at = 0.0
+
+    def remaining(self, now: float) -> int:
+        """One more request is made at `now`."""
+        self._level = max(0.0, self._level - (now - self._at) * REQUESTS_PER_DAY / 86_400) + 1
+        self._at = now
+        return int(REQUESTS_PER_DAY - self._level)
+
+
+USED: Final = Used()
+
+
 class Canned(asyncio.Protocol):
     """One connection: waits for whole requests and answers them in order."""
 
@@ -88,11 +105,12 @@ class Canned(asyncio.Protocol):
 
     def _answer(self, streamed: bool) -> None:
         if not streamed:
-            self._transport.write(REPLY)
+            self._transport.write(REPLY % USED.remaining(self._loop.time()))
         elif not self._gap_s:
-            self._transport.write(b"".join((STREAM_HEAD, FIRST, TOKEN * self._events, LAST)))
+            head = STREAM_HEAD % USED.remaining(self._loop.time())
+            self._transport.write(b"".join((head, FIRST, TOKEN * self._events, LAST)))
         else:
-            self._transport.write(STREAM_HEAD + FIRST)
+            self._transport.write(STREAM_HEAD % USED.remaining(self._loop.time()) + FIRST)
             self._loop.call_later(self._gap_s, self._next_event, self._events)
 
     def _next_event(self, left: int) -> None:

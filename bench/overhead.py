@@ -26,8 +26,10 @@ from bench.load import Load, Outcome, put
 
 ROUNDS = 5
 REQUESTS = 20_000
-STREAMS = 1_500
+STREAMS = 512
 EVENTS = 100
+GAP_MS = 10.0
+"""Time between two events of a stream: a model's pace, so that every event travels alone, as it does from Groq."""
 
 GATEWAY = """
 [[groq.keys]]
@@ -98,6 +100,7 @@ def start(stack: ExitStack, folder: Path) -> list[Server]:
     upstream, relay, gateway = free_port(), free_port(), free_port()
     python = sys.executable
     canned = [python, "-m", "bench.canned_upstream", "--port", str(upstream), "--events", str(EVENTS)]
+    canned += ["--gap-ms", str(GAP_MS)]
     stack.enter_context(process(canned, upstream))
     floor = [python, "-m", "bench.relay_floor", "--port", str(relay), "--upstream", f"http://127.0.0.1:{upstream}"]
     servers = [Server("plain relay", relay, stack.enter_context(process(floor, relay)))]

@@ -8,7 +8,23 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_LAZY = {"Headgate": "headgate.sdk"}
+__all__ = [
+    "Answer",
+    "Done",
+    "Error",
+    "Headgate",
+    "HeadgateError",
+    "HeadgateSync",
+    "InvalidRequest",
+    "Refused",
+    "Route",
+    "StreamBroke",
+    "Token",
+    "ToolCall",
+    "UpstreamRefused",
+]
+
+_LAZY = dict.fromkeys(__all__, "headgate.sdk")
 """Public names and the modules that own them."""
 
 

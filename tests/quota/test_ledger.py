@@ -233,7 +233,7 @@ def test_idle_deployments_are_forgotten_beyond_the_cap() -> None:
 
 def test_release_after_headers_had_corrected_the_call_away_gives_nothing_back_twice() -> None:
     """A call that never reached the provider is missing in its headers: what they lowered is not given back again."""
-    books = ledger()
+    books = Ledger(lambda _: FREE, lambda *_: FREE)
     held(books.reserve(HERE, "stuck", Amounts(500, 1500), 0.0))
     for number in range(AGREEING_REPLIES):
         now = 0.1 * number

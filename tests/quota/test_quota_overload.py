@@ -96,6 +96,11 @@ class Job(msgspec.Struct):
         return self.prompt + self.output
 
     @property
+    def mean_cost(self) -> float:
+        """What a gate would expect of it: the prompt and the learned mean of the output."""
+        return self.prompt + 200.0
+
+    @property
     def held(self) -> Amounts:
         """A prompt estimate is an upper bound, here 15 % above the truth."""
         return Amounts(int(self.prompt * 1.15), self.ask)
@@ -145,9 +150,9 @@ class World:
     def _arrive(self, name: str) -> None:
         job = self.jobs[name]
         options = tuple(Option(d, job.held) for d in self.deployments)
-        job.forecast_at = self.room.forecast(self.ledger, options, 450.0, job.priority, self.now)
+        job.forecast_at = self.room.forecast(self.ledger, options, job.mean_cost, job.priority, self.now)
         expires_at = job.at + job.patience_s
-        assert self.room.enqueue(Ticket(name, job.tenant, job.priority, job.at, expires_at, options, 450.0))
+        assert self.room.enqueue(Ticket(name, job.tenant, job.priority, job.at, expires_at, options, job.mean_cost))
 
     def _admit(self) -> None:
         while (step := self.room.next(self.ledger, self.now)) is not None:
@@ -202,7 +207,9 @@ class World:
         job = self.jobs[name]
         options = tuple(Option(d, job.held) for d in self.deployments)
         if job.at + job.patience_s > self.now:
-            self.room.enqueue(Ticket(name, job.tenant, job.priority, job.at, job.at + job.patience_s, options, 450.0))
+            self.room.enqueue(
+                Ticket(name, job.tenant, job.priority, job.at, job.at + job.patience_s, options, job.mean_cost)
+            )
 
     def _stranger_next(self, now: float) -> float:
         return now + self.random.expovariate(self.stranger * FREE[Dimension.RPM] / 60.0)

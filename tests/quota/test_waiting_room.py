@@ -363,3 +363,14 @@ def test_expired_tickets_come_out_first() -> None:
     enter(room, ticket("late", expires_at=5.0), ticket("fine", key="u"))
     assert isinstance(room.next(books, 5.0), Expired)
     assert isinstance(room.next(books, 5.0), Admission)
+
+
+def test_forecast_takes_nothing_from_others_for_an_overdrawn_deployment() -> None:
+    """One deployment far beyond its limit does not make another one's free requests wait."""
+    books, room = ledger(), WaitingRoom()
+    held = books.reserve(A, "a", Amounts(100, 100), 0.0)
+    assert isinstance(held, Held)
+    books.settle("a", Amounts(100, 60_000), 0.0)
+    enter(room, ticket("ahead", 500, at=(A, B)))
+    options = [Option(A, Amounts(500, 0)), Option(B, Amounts(500, 0))]
+    assert room.forecast(books, options, 500.0, Priority.STANDARD, 0.0) == pytest.approx(0.0, abs=0.01)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import struct
 import time
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 from tests.runtime.upstream_script import OK, SHORT, TICK_S, Peer, chunked, reply, scripted, upstream_at
 
+from headgate.domain.time import NEVER
 from headgate.runtime.upstream import Endpoint, PoolLimits, Timeouts, UpstreamError, UpstreamErrorKind
 from headgate.runtime.upstream_dial import Address
 from headgate.runtime.upstream_http1 import Http1Upstream
@@ -241,21 +243,24 @@ async def test_peer_that_reads_and_does_not_answer() -> None:
 async def test_peer_that_reads_slowly() -> None:
     """A peer that is still taking the request is not late with its reply, however long that takes."""
     clock = HandClock()
+    body = bytes(40_000_000)
 
     async def script(peer: Peer) -> None:
         taken = 0
-        while taken < len(BIG):
+        while taken < 28_000_000:  # then the kernel may have the rest, and the wait for the reply begins
             before = taken
-            while taken < min(before + 2_000_000, len(BIG)):
+            while taken < before + 2_000_000:
                 taken += len(await peer.reader.read(1_000_000))
             clock.ahead_s += 1.5
             await asyncio.sleep(2 * TICK_S)
+        while taken < len(body):
+            taken += len(await peer.reader.read(1_000_000))
         peer.send(reply(b"ok", "connection: close"))
 
     async with scripted(script) as server:
         pool = PoolLimits(tick_s=TICK_S)
         upstream = Http1Upstream(Endpoint("http", "127.0.0.1", server.port), clock=clock, pool_limits=pool)
-        response = await upstream.request("POST", "/", [], BIG, within(first_byte_s=2.0, total_s=100.0))
+        response = await upstream.request("POST", "/", [], body, within(first_byte_s=5.0, total_s=100.0))
         assert (response.body, response.written) == (b"ok", True)
         assert clock.ahead_s > 10.0
         await upstream.close()
@@ -271,6 +276,27 @@ async def test_reset_before_the_request_was_taken() -> None:
     async with scripted(script) as server, upstream_at(server.port) as upstream:
         error = await failure_of(upstream, SHORT, BIG)
         assert (error.kind, error.written, error.received) == (UpstreamErrorKind.RESET, False, 0)
+
+
+async def test_write_that_fails_at_once() -> None:
+    """A write that the kernel refuses, because the peer broke the connection a moment ago, was no write."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        async with upstream_at(listener.getsockname()[1]) as upstream:
+            caller = asyncio.create_task(upstream.request("POST", "/", [], b"{}", SHORT))
+            peer, _ = await asyncio.get_running_loop().sock_accept(listener)
+            with peer:
+                await asyncio.get_running_loop().sock_recv(peer, 1000)
+                peer.send(reply(b"ok"))
+                await caller
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            # The RST is there, and the loop has had no turn in which to see it.
+            (connection,) = upstream._connections
+            exchange = connection.begin(b"POST / HTTP/1.1\r\n\r\n", SHORT, NEVER, buffered=True)
+            assert not exchange.written
+            with pytest.raises(UpstreamError) as caught:
+                await exchange.arrival
+            assert (caught.value.kind, caught.value.written) == (UpstreamErrorKind.RESET, False)
 
 
 @pytest.mark.parametrize("politely", [False, True], ids=["RST", "FIN"])

@@ -153,8 +153,11 @@ async def test_stale_connection_with_a_full_pool() -> None:
 
     async with scripted(script) as server, upstream_at(server.port, max_connections=1) as upstream:
         await ask(upstream, b"0")
-        answers = await asyncio.gather(*[ask(upstream, b"%d" % number) for number in range(5)])
-        assert answers == [b"%d" % number for number in range(5)]
+        callers = [upstream.request("POST", "/", [], b"%d" % number, SHORT) for number in range(5)]
+        responses = await asyncio.gather(*callers)
+        assert [response.body for response in responses] == [b"%d" % number for number in range(5)]
+        assert [response.reused for response in responses] == [False, False, True, True, True]
+        assert server.connections == 3  # the stale one, the one of those in line, the fresh one
         assert upstream.gauges() == Gauges(open=1, idle=1, in_flight=0, waiting=0)
 
 
@@ -224,6 +227,26 @@ async def test_caller_is_cancelled_in_the_step_of_its_turn() -> None:
         assert server.connections == 1
 
 
+async def test_connection_breaks_in_the_step_of_its_turn() -> None:
+    """A connection that dies between the caller's turn and the caller's next step is replaced, with its place kept."""
+    gate = Gate()
+    async with scripted(gate.script) as server, upstream_at(server.port, max_connections=1) as upstream:
+
+        async def ask_and_break() -> None:
+            await ask(upstream, b"0")
+            next(iter(upstream._connections)).abort()
+
+        first = asyncio.create_task(ask_and_break())
+        await settled(lambda: len(gate.asked) == 1)
+        others = [asyncio.create_task(ask(upstream, b"%d" % number)) for number in (1, 2, 3)]
+        await settled(lambda: upstream.gauges().waiting == 3)
+        gate.open(4)
+        await first
+        assert await asyncio.gather(*others) == [b"1", b"2", b"3"]
+        assert sorted(gate.asked) == [b"0", b"1", b"2", b"3"]
+        assert upstream.gauges() == Gauges(open=1, idle=1, in_flight=0, waiting=0)
+
+
 async def test_slot_of_a_failed_dial_goes_to_the_next() -> None:
     """A connection that could not be made frees its slot for those who wait."""
 
@@ -286,6 +309,22 @@ async def test_cancelled_at_every_step(*, fresh: bool) -> None:
             if fresh:
                 for connection in tuple(upstream._connections):
                     connection.abort()
+
+
+async def test_coroutine_is_thrown_away() -> None:
+    """A request that is dropped without being cancelled aborts its connection, and nothing complains later."""
+    complaints: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: complaints.append(context))
+    async with scripted(echo) as server, upstream_at(server.port) as upstream:
+        await ask(upstream, b"")
+        dropped = upstream.request("POST", "/", [], b"dropped", SHORT)
+        dropped.send(None)
+        assert upstream.gauges().in_flight == 1
+        dropped.close()
+        assert upstream.gauges().open == 0
+    gc.collect()
+    assert not complaints
 
 
 class Storm:

@@ -169,6 +169,21 @@ async def test_bad_reply_through_a_proxy(name: str) -> None:
         assert caught.value.written
 
 
+async def test_redirect_through_a_proxy() -> None:
+    """A redirect is an answer with a status; it is not followed."""
+    asked = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal asked
+        while await peer.request():
+            asked += 1
+            peer.send(reply(b"", "location: http://elsewhere.test/", status="302 Found"))
+
+    async with through_proxy(script) as upstream:
+        response = await upstream.request("POST", "/", [(b"authorization", b"Bearer k")], b"{}", SHORT)
+    assert (response.status, asked) == (302, 1)
+
+
 async def test_gzip_through_a_proxy() -> None:
     """Content that was compressed uninvited is decoded."""
 

@@ -294,6 +294,26 @@ async def test_slow_reader_holds_the_upstream_back() -> None:
         assert longest <= 64 * 1024 + 256 * 1024
 
 
+async def test_cancelled_reader_closes_its_connection() -> None:
+    """A reader that is cancelled while it waits takes the connection along, even if it forgets to close the stream."""
+    gone = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        peer.send(OK + b"transfer-encoding: chunked\r\n\r\n")
+        await peer.gone()
+        gone.set()
+
+    async with scripted(script) as server, upstream_at(server.port) as upstream:
+        stream = await upstream.open("POST", "/", [], b"{}", SHORT)
+        reader = asyncio.create_task(anext(aiter(stream)))
+        await asyncio.sleep(0)
+        reader.cancel()
+        await asyncio.wait([reader])
+        await asyncio.wait_for(gone.wait(), 2)
+        assert upstream.gauges().open == 0
+
+
 async def test_closed_stream_closes_its_connection() -> None:
     """A reader that stops early takes the connection along, and is told so if it reads on."""
     gone = asyncio.Event()

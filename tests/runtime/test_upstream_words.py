@@ -136,6 +136,7 @@ def test_content_that_was_compressed_uninvited(coding: str, squeeze: object, ste
         ("zstd", b"", UpstreamErrorKind.MALFORMED),
         ("gzip, gzip", b"", UpstreamErrorKind.MALFORMED),
     ],
+    ids=["gzip bomb", "deflate bomb", "nonsense", "extra bytes", "brotli", "zstd", "twice"],
 )
 def test_bad_compressed_content(coding: str, encoded: bytes, kind: UpstreamErrorKind) -> None:
     """A bomb is too large, nonsense and other codings are malformed."""

@@ -42,6 +42,7 @@ PRIOR_OUTPUT_TOKENS: Final = 1024
 QUANTILE: Final = 0.995
 NORMAL_QUANTILE: Final = 2.576
 MOST_COUNTED: Final = 4000.0
+SAMPLED: Final = 4
 MAX_TASKS: Final = 2000
 
 
@@ -110,6 +111,7 @@ class Lengths(msgspec.Struct):
     quantile_tokens: int = PRIOR_OUTPUT_TOKENS
     mean_tokens: float = 256.0
     stale: int = 0
+    skipped: int = 0
 
     def learn(self, tokens: int) -> None:
         """One answer had this many output tokens (reasoning included)."""
@@ -220,9 +222,18 @@ class Learned(msgspec.Struct):
         was_cut: bool,
         first_s: Seconds | None,
     ) -> None:
-        """Learn from one answer. One that our own cap cut counts as half as long again: its true length is unknown."""
-        self.prompt_tokens(model, prompt_weight)
-        self.prompts[model].learn(prompt_weight, usage.prompt_tokens)
-        tokens = cap_tokens * 3 // 2 if was_cut else usage.completion_tokens
-        self.lengths(model, task).learn(tokens)
+        """Learn from one answer. One that our own cap cut counts as half as long again: its true length is unknown.
+
+        Once much is known of a model and task, every fourth answer is enough.
+        """
+        lengths = self.lengths(model, task)
+        if lengths.seen >= SURE_ANSWERS and not was_cut:
+            lengths.skipped += 1
+            if lengths.skipped % SAMPLED:
+                return
+        line = self.prompts.get(model)
+        if line is None:
+            line = self.prompts[model] = PromptLine()
+        line.learn(prompt_weight, usage.prompt_tokens)
+        lengths.learn(cap_tokens * 3 // 2 if was_cut else usage.completion_tokens)
         self.speed(model).learn(first_s, usage.completion_tokens, usage.completion_time_s)

@@ -38,6 +38,7 @@ class Pool(msgspec.Struct, dict=True):
         """Give the pool its catalogue; looked-up deployments are remembered until keys or organisations change."""
         self._catalog = catalog
         self._known: dict[str, tuple[Deployment, ...]] = {}
+        self._names: dict[str, list[str]] = {}
         self._known_at = -1
 
     # Questions -----------------------------------------------------------------------------------------------------
@@ -45,8 +46,7 @@ class Pool(msgspec.Struct, dict=True):
     def deployments(self, model: str, own_key: str | None = None) -> tuple[Deployment, ...]:
         """The model at every organisation that has a key; with `own_key`, at that caller's organisation only."""
         if self._known_at != self.generation:
-            self._known.clear()
-            self._known_at = self.generation
+            self._forget()
         name = model if own_key is None else f"{own_key} {model}"
         found = self._known.get(name)
         if found is None:
@@ -54,6 +54,11 @@ class Pool(msgspec.Struct, dict=True):
                 self._known.clear()
             found = self._known[name] = self._deployments(model, own_key)
         return found
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._names.clear()
+        self._known_at = self.generation
 
     def _deployments(self, model: str, own_key: str | None) -> tuple[Deployment, ...]:
         row = self._catalog.model(model)
@@ -82,8 +87,12 @@ class Pool(msgspec.Struct, dict=True):
         """The key to call with: a caller's own, else the session's among the organisation's, else the first."""
         if own_key is not None:
             return f"own:{own_key}"
-        organisation = self.canonical(deployment.provider, deployment.organisation)
-        names = self._keys_of(deployment.provider, organisation)
+        if self._known_at != self.generation:
+            self._forget()
+        names = self._names.get(deployment.id)
+        if names is None:
+            organisation = self.canonical(deployment.provider, deployment.organisation)
+            names = self._names[deployment.id] = self._keys_of(deployment.provider, organisation)
         if not names:
             return None
         return names[zlib.crc32(session.encode()) % len(names) if session and len(names) > 1 else 0]

@@ -80,11 +80,13 @@ def failed(gate: "Gate", journey: Journey, call: OpenCall, event: e.Failed, now:
         *journey.tried,
         Tried(deployment.provider, deployment.model, failure.kind, round(ended.duration_s * 1000)),
     )
-    done: list[a.Action] = [_end_of(call.reservation, failure)]
+    end = _end_of(call.reservation, failure)
+    done: list[a.Action] = [end]
     if failure.dimension is not None:
         done.append(a.AbsorbFailure(deployment, failure, call.note))
     elif event.limits is not None and not call.absorbed:
-        done.append(a.Absorb(deployment, event.limits, call.note, at_stream_start=False))
+        note = call.note if isinstance(end, a.Settle) else call.note.without_its_call()
+        done.append(a.Absorb(deployment, event.limits, note, at_stream_start=False))
     if failure.organisation is not None and not gate.pool.knows_name(
         deployment.provider, deployment.organisation, failure.organisation
     ):

@@ -1,10 +1,11 @@
 """The stories of recent requests: every call that was made for one, and how it ended. Bounded, in memory."""
 
+from collections import deque
 from typing import Final
 
 import msgspec
 
-from headgate.domain.fact import Alert, CallEnded, Fact, RequestFinished
+from headgate.domain.fact import CallEnded, Fact, RequestFinished
 from headgate.domain.time import Seconds
 
 STORIES_KEPT: Final = 10_000
@@ -46,34 +47,27 @@ class Story(msgspec.Struct):
 
 
 class Stories:
-    """Told every fact; tells a tenant about its own requests."""
+    """Told every fact; tells a tenant about its own requests.
+
+    Telling is rare and remembering is not, so facts are only appended here and searched for when somebody asks.
+    """
 
     def __init__(self, kept: int = STORIES_KEPT) -> None:
         self.kept = kept
-        self._calls: dict[str, list[CallEnded]] = {}
-        self._ends: dict[str, RequestFinished] = {}
+        self._calls: deque[CallEnded] = deque(maxlen=2 * kept)
+        self._ends: deque[RequestFinished] = deque(maxlen=kept)
 
     def __call__(self, fact: Fact) -> None:
-        """Remember a fact; the oldest story goes when there are too many. Only references are kept here."""
-        match fact:
-            case CallEnded():
-                calls = self._calls.get(fact.request_id)
-                if calls is None:
-                    if len(self._calls) >= self.kept:
-                        self._forget()
-                    self._calls[fact.request_id] = [fact]
-                else:
-                    calls.append(fact)
-            case RequestFinished():
-                if len(self._ends) >= self.kept:
-                    del self._ends[next(iter(self._ends))]
-                self._ends[fact.request_id] = fact
-            case Alert():
-                pass
+        """Remember a fact; the oldest goes when there are too many."""
+        kind = type(fact)
+        if kind is CallEnded:
+            self._calls.append(fact)  # type: ignore[arg-type]
+        elif kind is RequestFinished:
+            self._ends.append(fact)  # type: ignore[arg-type]
 
     def story(self, request_id: str, tenant: str) -> Story | None:
         """The story, if there is one and it is this tenant's."""
-        end = self._ends.get(request_id)
+        end = next((end for end in reversed(self._ends) if end.request_id == request_id), None)
         if end is None or end.tenant != tenant:
             return None
         story = Story(request_id, tenant, "done", end.model_asked, end.model_served, end.provider)
@@ -82,12 +76,8 @@ class Stories:
         story.waited_ms, story.duration_ms = _ms(end.waited_s), _ms(end.duration_s)
         story.fitted, story.agent, story.task = end.fitted, end.agent, end.task
         story.cost_usd = usd(end.cost_nanousd)
-        story.calls = [_told(call) for call in self._calls.get(request_id, ())]
+        story.calls = [_told(call) for call in self._calls if call.request_id == request_id]
         return story
-
-    def _forget(self) -> None:
-        oldest = next(iter(self._calls))
-        del self._calls[oldest]
 
 
 def _told(call: CallEnded) -> CallTold:
@@ -110,5 +100,4 @@ def _ms(seconds: Seconds) -> float:
 
 def usd(nanousd: int) -> str:
     """Integer nano-dollars as a decimal text of dollars, exactly."""
-    whole, rest = divmod(nanousd, 10**9)
-    return f"{whole}.{rest:09d}".rstrip("0").rstrip(".") if rest else str(whole)
+    return ("%d.%09d" % divmod(nanousd, 10**9)).rstrip("0").rstrip(".")

@@ -23,7 +23,7 @@ def read_limit_headers(headers: Mapping[str, str]) -> SeenLimits | None:
     """What the headers show (names in lower case), or None where no limit header is readable.
 
     Groq: `requests` is always the day and `tokens` always the minute; RPM, TPD, ITPM, OTPM and ASD have no header
-    (groq-api.md 2.2, read 2026-11-20).
+    (groq-api.md 2.2, read 2026-11-20). A reset is read only where nothing remains: else it says what the others say.
     """
     get = headers.get
     limit_requests = get("x-ratelimit-limit-requests")
@@ -37,10 +37,10 @@ def read_limit_headers(headers: Mapping[str, str]) -> SeenLimits | None:
     seen = SeenLimits(
         _count(limit_requests) if limit_requests else None,
         _count(remaining_requests) if remaining_requests else None,
-        _wait(reset_requests) if reset_requests else None,
+        _wait(reset_requests) if reset_requests and remaining_requests == "0" else None,
         _count(limit_tokens) if limit_tokens else None,
         _count(remaining_tokens) if remaining_tokens else None,
-        _wait(reset_tokens) if reset_tokens else None,
+        _wait(reset_tokens) if reset_tokens and remaining_tokens == "0" else None,
         _count(limit_audio) if limit_audio else None,
         _count(remaining_audio) if remaining_audio else None,
         read_retry_after(headers),

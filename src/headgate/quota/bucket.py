@@ -54,6 +54,7 @@ class Bucket(msgspec.Struct):
     `rate` is what drains per second when nobody else spends; `drain` (<= rate) is what decisions count on.
     `lifted` is the part of the level that is only assumed: what others may have spent since the last word from outside.
     `assumed` is all that was ever assumed since then, also what has drained already.
+    `given_back` sums what was taken out again other than by draining.
     """
 
     dimension: Dimension
@@ -66,6 +67,7 @@ class Bucket(msgspec.Struct):
     at: Instant = 0.0
     lifted: float = 0.0
     assumed: float = 0.0
+    given_back: float = 0.0
 
     @classmethod
     def of(cls, dimension: Dimension, limit: int, *, level: float = 0.0, at: Instant = 0.0) -> "Bucket":
@@ -136,6 +138,8 @@ class Bucket(msgspec.Struct):
     def add(self, difference: float, now: Instant) -> None:
         """Correct the level by a difference, not below empty."""
         self.drain_to(now)
+        if difference < 0.0:
+            self.given_back -= difference
         self.level = max(0.0, self.level + difference)
         self.lifted = min(self.lifted, self.level)
 
@@ -148,6 +152,8 @@ class Bucket(msgspec.Struct):
 
     def replace_lift(self, known: float) -> None:
         """Put what is known in the place of what was assumed."""
+        if known < 0.0:
+            self.given_back -= known
         self.level = max(0.0, self.bare + known)
         self.lifted = self.assumed = 0.0
 

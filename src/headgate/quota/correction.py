@@ -75,6 +75,11 @@ class Note(msgspec.Struct, frozen=True, gc=False):
     input_in_flight: int
     others: int
 
+    def without_its_call(self) -> "Note":
+        """The same for a call that the provider refused: its headers never held what was reserved for it."""
+        tokens = max(0.0, self.tokens - self.need_tokens)
+        return msgspec.structs.replace(self, tokens=tokens, need_tokens=0, output_tokens=0)
+
 
 class Readings(msgspec.Struct):
     """How often each reading of one kind of header has fitted lately (smoothed share of replies)."""

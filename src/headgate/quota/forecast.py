@@ -56,7 +56,10 @@ def _flows(views: Iterable[View], dimension: Dimension) -> list[Flow] | None:
         if row is None:
             return None
         start_s = view.ready_in_s
-        flows.append((start_s, min(float(row.limit), row.free + start_s * row.drain), row.drain))
+        at_once = min(float(row.limit), row.free + start_s * row.drain)
+        if at_once < 0.0:  # overdrawn: it gives nothing until it has recovered, and takes nothing from the others
+            start_s, at_once = start_s - at_once / row.drain, 0.0
+        flows.append((start_s, at_once, row.drain))
     return sorted(flows)
 
 

@@ -95,7 +95,15 @@ def _absorb_tokens(
     noted = sent.tokens + watch.corrected - sent.tokens_corrected
     slack = sent.input_in_flight * ESTIMATE_SLACK
     watch.absorb(
-        bucket, shown, noted, sent.output_tokens, slack, age_s=max(0.0, now - sent.at), at_start=at_start, quiet=quiet, now=now
+        bucket,
+        shown,
+        noted,
+        sent.output_tokens,
+        slack,
+        age_s=max(0.0, now - sent.at),
+        at_start=at_start,
+        quiet=quiet,
+        now=now,
     )
     _assume(meter, bucket, watch, before, changes)
 
@@ -115,7 +123,9 @@ def _absorb_requests(
     bucket.drain_to(now)
     before = bucket.level
     noted = sent.requests + watch.corrected - sent.requests_corrected
-    spent, _ = watch.absorb(bucket, shown, noted, 0, 0.0, age_s=max(0.0, now - sent.at), at_start=at_start, quiet=quiet, now=now)
+    spent, _ = watch.absorb(
+        bucket, shown, noted, 0, 0.0, age_s=max(0.0, now - sent.at), at_start=at_start, quiet=quiet, now=now
+    )
     minute = meter.bucket(Dimension.RPM)
     if minute is not None and (spent or minute.lifted):
         minute.drain_to(now)

@@ -79,7 +79,7 @@ class Waiting(msgspec.Struct):
 class Group:
     """The waiting tickets of one priority and one signature."""
 
-    __slots__ = ("cost_tokens", "count", "heads", "queues", "signature")
+    __slots__ = ("cost_tokens", "count", "heads", "queues", "signature", "turn_taken")
 
     def __init__(self, signature: Signature) -> None:
         self.signature = signature
@@ -87,9 +87,13 @@ class Group:
         self.heads: list[Head] = []
         self.count = 0
         self.cost_tokens = 0
+        self.turn_taken = True
 
     def walk(self) -> Iterator[tuple[float, int, Waiting]]:
-        """The tickets in fair order, lazily: after a lane's first ticket its second stands one cost later."""
+        """The tickets in fair order, lazily: after a lane's first ticket its second stands one cost later.
+
+        Set `turn_taken` to False before going on where the ticket got nothing: the next of its lane has its turn.
+        """
         behind: list[tuple[float, int, str, Iterator[Waiting]]] = []
         waiting_next: dict[str, Waiting] = {}
         at, heads = 0, self.heads
@@ -102,11 +106,13 @@ class Group:
                 at += 1
                 rest = iter(self.queues[key].values())
                 waiting = next(rest)
+            self.turn_taken = True
             yield tag, sequence, waiting
             following = next(rest, None)
             if following is not None:
                 waiting_next[key] = following
-                heappush(behind, (tag + waiting.ticket.cost, following.sequence, key, rest))
+                cost = waiting.ticket.cost if self.turn_taken else 0.0
+                heappush(behind, (tag + cost, following.sequence, key, rest))
 
 
 class Lanes:

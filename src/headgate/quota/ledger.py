@@ -16,7 +16,7 @@ from headgate.domain.limits import Amounts, Deployment, Dimension, SeenLimits
 from headgate.domain.time import NEVER, Instant, Seconds
 from headgate.quota import headers
 from headgate.quota.answers import Change, Held, Short, View
-from headgate.quota.bucket import OUTPUT_TOKENS, REQUESTS, SLACK, TOKENS, Need, need_of
+from headgate.quota.bucket import INPUT_TOKENS, OUTPUT_TOKENS, REQUESTS, SLACK, TOKENS, Bucket, Need, need_of
 from headgate.quota.cooldown import AGREED_CAP_S, Cooldown, CooldownSource, later
 from headgate.quota.correction import Note
 from headgate.quota.meter import WAIT_ROUNDING_S, Meter, room_in, wait_in
@@ -35,7 +35,8 @@ PlanFor: TypeAlias = headers.PlanFor
 class Reservation(msgspec.Struct):
     """What one attempt holds until it is settled. The deployment id follows a merge.
 
-    The `lowered` pair dates it among the downward corrections of the two watched buckets.
+    The `lowered` pair dates it among the downward corrections of the two watched buckets. `marks` are the buckets'
+    levels right after it, each with all that was given back before: what `_still_there` counts from.
     """
 
     deployment_id: str
@@ -43,6 +44,8 @@ class Reservation(msgspec.Struct):
     held: Held
     tokens_lowered: float = 0.0
     requests_lowered: float = 0.0
+    at: Instant = 0.0
+    marks: tuple[float, ...] = ()
 
 
 class Books(msgspec.Struct):
@@ -57,6 +60,17 @@ class Books(msgspec.Struct):
 
 def _no_plan(_deployment: Deployment, _requests: int, _tokens: int) -> None:
     return None
+
+
+def _still_there(reservation: Reservation, place: int, bucket: Bucket, now: Instant) -> float:
+    """What surely has not drained of something that was booked here and never at the provider, for giving it back.
+
+    Such an excess drains while the provider's bucket stands empty: what is left of it is at most the lowest level
+    since, and that is no lower than the level then, less the refill since and all that was given back since.
+    """
+    if place >= len(reservation.marks):
+        return 0.0
+    return max(0.0, reservation.marks[place] - bucket.given_back - bucket.rate * max(0.0, now - reservation.at))
 
 
 class Ledger:
@@ -121,8 +135,9 @@ class Ledger:
             meter.open - 1,
         )
         held = Held(reservation_id, meter.deployment.id, note)
+        marks = tuple([bucket.level - bucket.lifted + bucket.given_back for bucket in meter.buckets])
         books.open[reservation_id] = Reservation(
-            meter.deployment.id, need, held, meter.tokens.lowered, meter.requests.lowered
+            meter.deployment.id, need, held, meter.tokens.lowered, meter.requests.lowered, now, marks
         )
         return held
 
@@ -138,7 +153,7 @@ class Ledger:
             return 0
         actual = need_of(metered)
         assert min(actual) >= 0, "usage below zero is unknown usage: settle it with None"
-        self._book(meter, need, actual, now)
+        self._book(meter, reservation, actual, now)
         overrun = actual[TOKENS] - need[TOKENS]
         if overrun <= 0:
             return 0
@@ -162,6 +177,7 @@ class Ledger:
                 back -= min(back, meter.tokens.lowered - reservation.tokens_lowered)
             elif place == meter.day:
                 back -= min(back, meter.requests.lowered - reservation.requests_lowered)
+            back = min(back, _still_there(reservation, place, bucket, now))
             if back:
                 bucket.add(-back, now)
 
@@ -178,10 +194,17 @@ class Ledger:
         meter.open_input -= reservation.need[2]
         return meter, reservation
 
-    def _book(self, meter: Meter, need: Need, actual: Need, now: Instant) -> None:
-        for bucket in meter.buckets:
+    def _book(self, meter: Meter, reservation: Reservation, actual: Need, now: Instant) -> None:
+        need = reservation.need
+        over_estimate = need[INPUT_TOKENS] - actual[INPUT_TOKENS]
+        for place, bucket in enumerate(meter.buckets):
             selector = bucket.selector
-            difference = actual[selector] - need[selector]
+            difference: float = actual[selector] - need[selector]
+            if over_estimate > 0 and (selector in (TOKENS, INPUT_TOKENS)):
+                left: float = over_estimate
+                if place == meter.minute:  # what headers showed of the excess was taken away then
+                    left -= min(left, meter.tokens.lowered - reservation.tokens_lowered)
+                difference += over_estimate - min(left, _still_there(reservation, place, bucket, now))
             if difference:
                 bucket.add(difference, now)
 
@@ -409,3 +432,5 @@ class Ledger:
         back_s = self._books.clock - now
         for meter in self._books.meters.values():
             meter.shift(back_s)
+        for reservation in self._books.open.values():
+            reservation.at -= back_s

@@ -256,9 +256,11 @@ class WaitingRoom:
                 group, walk = groups[at]
                 if not free.any(group):
                     continue
+                claims = free.claims
                 option = free.take(waiting)
                 if option is not None:
                     return (waiting, option), now
+                group.turn_taken = free.claims > claims
                 examined += 1
                 if examined >= MAX_EXAMINED:
                     return None, free.soonest
@@ -271,7 +273,7 @@ class WaitingRoom:
 class _Free:
     """What is still free in one pass: deployments that are usable and unclaimed, each looked at once."""
 
-    __slots__ = ("_ledger", "_now", "_usable", "_views", "soonest")
+    __slots__ = ("_ledger", "_now", "_usable", "_views", "claims", "soonest")
 
     def __init__(self, ledger: Ledger, now: Instant, usable: Usable) -> None:
         self._ledger = ledger
@@ -279,6 +281,7 @@ class _Free:
         self._usable = usable
         self._views: dict[str, View | None] = {}
         self.soonest = NEVER
+        self.claims = 0
 
     def any(self, group: Group) -> bool:
         """Whether a ticket of this group has anywhere to go; not looked at yet counts as yes."""
@@ -314,6 +317,7 @@ class _Free:
         return view
 
     def _claim(self, claimed: View) -> None:
+        self.claims += 1
         for id_, view in self._views.items():
             if view is claimed:
                 self._views[id_] = None

@@ -44,13 +44,32 @@ class Connection(msgspec.Struct, frozen=True):
     chat_path: str
 
 
+class Committed:
+    """A stream that has begun. Whoever has it reads it to its end or calls `aclose`, which alone ends one unread."""
+
+    __slots__ = ("_leave", "_relay")
+
+    def __init__(self, relay: AsyncGenerator[bytes, None], leave: Callable[[], None]) -> None:
+        self._relay = relay
+        self._leave = leave
+
+    def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        return self._relay
+
+    async def aclose(self) -> None:
+        """Stop, and settle what is open; nothing when the stream has ended. A generator that was never begun would
+        be closed without its `except`, so leaving is not left to it."""
+        await self._relay.aclose()
+        self._leave()
+
+
 class Answered(msgspec.Struct):
     """The outcome of a request, ready for a door. Exactly one of `body`, `stream`, `local`, or an error in `finish`."""
 
     finish: a.Finish
     journey: Journey
     body: bytes | None = None
-    stream: AsyncGenerator[bytes, None] | None = None
+    stream: Committed | None = None
     local: LocalAnswer | None = None
     upstream_s: float = 0.0
 
@@ -154,8 +173,9 @@ class Driver:
             return _headers(own_key)
         return self._authorization[call.key]
 
-    def timeouts(self, call: a.Call, now: Instant) -> Timeouts:
-        total_s = max(0.01, call.deadline_at - now)
+    def timeouts(self, call: a.Call, now: Instant, *, stream: bool) -> Timeouts:
+        """`first_s` bounds the first token of a stream, or the whole of a buffered reply; the deadline everything."""
+        total_s = max(0.01, call.deadline_at - now if stream else min(call.first_s, call.deadline_at - now))
         return Timeouts(self._connect_s, self._tls_s, min(call.first_s, total_s), IDLE_S, total_s)
 
 
@@ -223,7 +243,7 @@ class _Run:
         body = self.bodies.get(finish.call) if finish.ending is a.Ending.ANSWER else None
         stream = None
         if self.journey.request.stream and finish.ending is a.Ending.ANSWER:
-            stream, body = _chunks([body or b""]), None
+            stream, body = Committed(_chunks([body or b""]), self.leave), None
         return Answered(finish, self.journey, body, stream, self.local, self.upstream_s)
 
     async def mend(self, call: int) -> bool:
@@ -250,7 +270,7 @@ class _Run:
                 connection.chat_path,
                 driver.headers(action, self.own_key),
                 self.upstream_body(action),
-                driver.timeouts(action, started_at),
+                driver.timeouts(action, started_at, stream=False),
             )
         except UpstreamError as error:
             self.started = False
@@ -284,7 +304,7 @@ class _Run:
                     connection.chat_path,
                     driver.headers(action, self.own_key),
                     self.upstream_body(action),
-                    driver.timeouts(action, started_at),
+                    driver.timeouts(action, started_at, stream=True),
                 )
                 return await self._to_first_token(action, stream)
         except UpstreamError as error:
@@ -343,7 +363,8 @@ class _Run:
         assert self.stream is not None
         self.driver.turn(self, e.Began(action.number, read_limit_headers(self.stream.headers)))
         finish = a.Finish(a.Ending.ANSWER, None, "", call=action.number)
-        return Answered(finish, self.journey, stream=self.relay(action), upstream_s=self.upstream_s)
+        stream = Committed(self.relay(action), self.leave)
+        return Answered(finish, self.journey, stream=stream, upstream_s=self.upstream_s)
 
     async def relay(self, action: a.Call) -> AsyncGenerator[bytes, None]:
         """The committed stream, byte for byte; at its end the error event or the `[DONE]` that upstream left out."""

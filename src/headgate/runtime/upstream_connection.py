@@ -18,6 +18,7 @@ from typing import Final, Protocol, cast
 import httptools
 
 from headgate.domain.time import Instant
+from headgate.runtime.cork import Cork, corked
 from headgate.runtime.upstream import ReplyLimits, Timeouts, UpstreamError, UpstreamErrorKind
 from headgate.runtime.upstream_decode import IDENTITY, BadContentError, Inflater
 from headgate.runtime.upstream_exchange import Exchange
@@ -68,6 +69,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_body_bytes",
         "_complete",
+        "_cork",
         "_ended",
         "_eof_framed",
         "_exchange",
@@ -102,8 +104,14 @@ class Connection(asyncio.Protocol):
     )
 
     def __init__(
-        self, owner: Owner, limits: ReplyLimits, now: Callable[[], Instant], loop: asyncio.AbstractEventLoop
+        self,
+        owner: Owner,
+        limits: ReplyLimits,
+        now: Callable[[], Instant],
+        loop: asyncio.AbstractEventLoop,
+        cork: Cork,
     ) -> None:
+        self._cork = cork
         self._owner = owner
         self._limits = limits
         self._now = now
@@ -166,9 +174,8 @@ class Connection(asyncio.Protocol):
                 self._written = False
                 self._fail(UpstreamErrorKind.RESET, describe(error))
                 return exchange
+        self._written = False  # until the cork is drawn, at the end of this turn
         transport.write(data)
-        if transport.is_closing():
-            self._written = False
         return exchange
 
     def start_tls(self, context: ssl.SSLContext, host: str) -> asyncio.Future[None]:
@@ -244,10 +251,13 @@ class Connection(asyncio.Protocol):
     # -------------------------------------------------------------------------------------------- called by the loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport = corked(transport, self._cork, self._flushing)
         self._transport.set_write_buffer_limits(high=0)
         if self.closed:
             self._transport.abort()
+
+    def _flushing(self) -> None:
+        self._written = True  # unless the transport says at once that it could not write all
 
     def pause_writing(self) -> None:
         self._written = False
@@ -387,7 +397,7 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         headers = self._headers
         if status < 200:
-            self._skip_interim(status)
+            self._skip_interim()
             return
         if self._received > self._limits.max_head_bytes:
             self._check_head_size()
@@ -423,10 +433,11 @@ class Connection(asyncio.Protocol):
             self._stop(UpstreamErrorKind.MALFORMED, "compressed content ends too early")
         self._complete = True
 
-    def _skip_interim(self, status: int) -> None:
+    def _skip_interim(self) -> None:
+        """Forget a 1xx reply. After an upgrade (101) the parser refuses to go on by itself."""
         self._interim_replies += 1
-        if status == 101 or self._interim_replies > self._limits.max_interim_replies:
-            self._stop(UpstreamErrorKind.MALFORMED, "an upgrade, or too many interim replies")
+        if self._interim_replies > self._limits.max_interim_replies:
+            self._stop(UpstreamErrorKind.MALFORMED, "too many interim replies")
         self._headers = {}
         self._lines = 0
         self._first_byte_at = 0.0  # the reply itself has not begun
@@ -470,10 +481,8 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         self._exchange = None
         exchange.finish(written=self._written)
-        if self._keep_alive and self._written and not self.closed and not self._transport.is_closing():
-            if self._read_paused:
-                self._read_paused = False
-                self._transport.resume_reading()
+        clean = self._keep_alive and self._written and not self._read_paused
+        if clean and not self.closed and not self._transport.is_closing():
             self._owner.released(self)
         else:
             self.abort()

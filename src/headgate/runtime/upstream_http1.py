@@ -14,6 +14,7 @@ from typing import Final
 
 from headgate.domain.time import Instant
 from headgate.runtime.clock import Clock, MonotonicClock
+from headgate.runtime.cork import Cork
 from headgate.runtime.upstream import (
     Endpoint,
     Gauges,
@@ -64,6 +65,7 @@ class Http1Upstream:
         self._encoder = RequestEncoder(endpoint)
         self._dialer = Dialer(endpoint, tls, resolver, self._now)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._cork: Cork | None = None
         self._slots = 0
         self._connections: set[Connection] = set()
         self._idle: deque[Connection] = deque()
@@ -223,7 +225,7 @@ class Http1Upstream:
         return connection
 
     def _make(self) -> Connection:
-        connection = Connection(self, self._reply_limits, self._now, self._running_loop())
+        connection = Connection(self, self._reply_limits, self._now, self._running_loop(), self._running_cork())
         self._sockets.add(connection)
         return connection
 
@@ -275,6 +277,11 @@ class Http1Upstream:
             self._all_gone.set_result(None)
 
     # ------------------------------------------------------------------------------------------------------- timers
+
+    def _running_cork(self) -> Cork:
+        if self._cork is None:
+            self._cork = Cork(self._running_loop())
+        return self._cork
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

@@ -16,7 +16,6 @@ from headgate.server.controls import InvalidControl, read_controls
 from headgate.server.errors import invalid, refusal_parts
 from headgate.server.gateway import Gateway
 from headgate.server.labels import EVENT_STREAM, JSON, NO_RETRY, Header, labels
-from headgate.server.watch import Watch
 
 if TYPE_CHECKING:
     from headgate.server.app import Receive, Scope, Send
@@ -75,7 +74,7 @@ async def _answer(
     if isinstance(request, Refusal):
         await _send(send, *refusal_parts(request, name))
         return
-    watch = Watch(receive)
+    watch = gateway.watches.watch(receive)
     answered = None
     try:
         answered = await gateway.driver.ask(request, chat, identity.own_key)
@@ -85,6 +84,7 @@ async def _answer(
             overhead_s = max(0.0, spent_s - answered.upstream_s - answered.journey.waited_s)
             await _send(send, *_whole(gateway, answered, chat, overhead_s, explain=controls.explain))
         else:
+            watch.limit(request.deadline_at - gateway.clock.now())
             await _stream(gateway, send, answered, started_at)
     except asyncio.CancelledError:
         if not watch.gone:

@@ -1,5 +1,6 @@
 """What the doors are given: one running gateway, assembled elsewhere."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -12,6 +13,7 @@ from headgate.runtime.clock import Clock
 from headgate.runtime.driver import Driver
 from headgate.server.auth import Door
 from headgate.server.intake import Intake, unknown_model
+from headgate.server.watch import Watches
 
 READY: Final = 200
 NOT_READY: Final = 503
@@ -61,6 +63,14 @@ class Gateway:
         self._most_per_tenant = max_in_flight_per_tenant
         self._inside: dict[str, int] = {}
         self._in_flight = 0
+        self._watches: Watches | None = None
+
+    @property
+    def watches(self) -> Watches:
+        """What notices that clients have left; of the loop that serves."""
+        if self._watches is None:
+            self._watches = Watches(asyncio.get_running_loop())
+        return self._watches
 
     @property
     def in_flight(self) -> int:

@@ -1,5 +1,6 @@
 """The answer headers of design 10, built from a journey. Headers say what is known when they are sent."""
 
+from functools import lru_cache
 from typing import Final
 
 from headgate.decide.actions import Ending
@@ -14,7 +15,8 @@ EVENT_STREAM: Final[Header] = (b"content-type", b"text/event-stream; charset=utf
 NO_RETRY: Final[Header] = (b"x-should-retry", b"false")
 _CACHE_OFF: Final[Header] = (b"x-headgate-cache", b"off")
 _SOURCES: Final = {source: (b"x-headgate-source", source.value.encode()) for source in Source}
-_SMALL: Final = tuple(str(n).encode() for n in range(64))
+_ATTEMPTS: Final = tuple((b"x-headgate-attempts", b"%d" % n) for n in range(64))
+_CALLS: Final = tuple((b"x-headgate-calls", b"%d" % n) for n in range(64))
 
 
 def request_id(name: str) -> Header:
@@ -32,13 +34,13 @@ def labels(answered: Answered, *, overhead_s: float) -> list[Header]:
         headers.append(_SOURCES[source])
     served = journey.served if journey.open is None else journey.open.plan.deployment
     if served is not None and source is Source.UPSTREAM:
-        headers.append((b"x-headgate-provider", served.provider.encode()))
-        headers.append((b"x-headgate-model-served", served.model.encode()))
+        headers.append((b"x-headgate-provider", _ascii(served.provider)))
+        headers.append((b"x-headgate-model-served", _ascii(served.model)))
     elif source is Source.LOCAL:
         headers.append((b"x-headgate-model-served", b"headgate/local"))
     begun = journey.open is not None  # a stream: its one attempt is not over yet
-    headers.append((b"x-headgate-attempts", _SMALL[journey.attempts + begun]))
-    headers.append((b"x-headgate-calls", _SMALL[journey.calls]))
+    headers.append(_ATTEMPTS[journey.attempts + begun])
+    headers.append(_CALLS[journey.calls])
     headers.append(_CACHE_OFF)
     if journey.fitted is not None and source is Source.UPSTREAM:
         headers.append((b"x-headgate-fitted", journey.fitted.encode()))
@@ -47,11 +49,12 @@ def labels(answered: Answered, *, overhead_s: float) -> list[Header]:
     headers.append((b"x-headgate-overhead-ms", b"%.2f" % (overhead_s * 1000)))
     reason = finish.reason or (request.reason if journey.failure is None else journey.failure.kind)
     if reason and finish.ending is not Ending.ABANDONED:
-        headers.append((b"x-headgate-reason", reason.encode()))
+        headers.append((b"x-headgate-reason", _ascii(reason)))
     return headers
 
 
+@lru_cache(maxsize=1024)
 def _ascii(text: str) -> bytes:
-    """A client's text in a header: printable ASCII only, and not much of it."""
+    """A name in a header: printable ASCII only, and not much of it."""
     clean = text if text.isascii() and text.isprintable() else text.encode("ascii", "replace").decode()
     return "".join(c for c in clean[:256] if c.isprintable()).encode()

@@ -3,16 +3,18 @@
 uvicorn parses and frames; this adds what it has no setting for: how large the head of a request may be.
 """
 
+import asyncio
 import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from headgate.protocol.openai import error_body
+from headgate.runtime.cork import Cork, corked
 from headgate.runtime.settings_model import ServerSettings
 from headgate.server.app import App
 
@@ -111,12 +113,20 @@ class LimitedProtocol(HttpToolsProtocol):
     max_head_bytes = 40 * 1024
     max_uri_bytes = 8 * 1024
     max_headers = 100
+    cork: ClassVar[Cork | None] = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_head = True
         self._head_bytes = 0
         self._refusal = MALFORMED
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A head and its body leave in one write, at the end of the loop's turn."""
+        kind = type(self)
+        if kind.cork is None:
+            kind.cork = Cork(self.loop)
+        super().connection_made(corked(transport, kind.cork))
 
     def data_received(self, data: bytes) -> None:
         """A head may come in pieces that the parser hoards until a line is whole, so pieces are counted too."""

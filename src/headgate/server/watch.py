@@ -1,6 +1,7 @@
 """Notices that a client has hung up, and cancels the task that answers it."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
@@ -8,10 +9,43 @@ GRACE_S: Final = 0.05
 """Answers that are ready sooner never pay for being watched; a client that leaves is noticed by then."""
 
 
-class Watch:
-    """Watches the connection of the current task's request. `gone` tells whether the client has left."""
+TICK_S: Final = 0.01
+"""How coarsely the one timer looks."""
 
-    __slots__ = ("_answering", "_handle", "_receive", "_watching", "gone")
+READING_GRACE_S: Final = 2.0
+"""How long after the deadline a client may go on taking what was streamed to it in time."""
+
+
+class Watches:
+    """All watches of one loop that are not due yet: one timer looks after them, since most end before they are due."""
+
+    __slots__ = ("_loop", "_new", "_timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._new: deque[tuple[float, Watch]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, receive: Callable[[], Awaitable[MutableMapping[str, Any]]]) -> "Watch":
+        """A watch of the current task's connection, that begins after the time of grace."""
+        watch = Watch(receive)
+        self._new.append((self._loop.time() + GRACE_S, watch))
+        if self._timer is None:
+            self._timer = self._loop.call_later(GRACE_S, self._look)
+        return watch
+
+    def _look(self) -> None:
+        now, new = self._loop.time(), self._new
+        while new and new[0][0] <= now + TICK_S:
+            new.popleft()[1].start()
+        self._timer = self._loop.call_later(max(TICK_S, new[0][0] - now), self._look) if new else None
+
+
+class Watch:
+    """Watches the connection of the current task's request. `gone` tells whether the client has left, or might as well:
+    it does not read."""
+
+    __slots__ = ("_answering", "_limit", "_over", "_receive", "_watching", "gone")
 
     def __init__(self, receive: Callable[[], Awaitable[MutableMapping[str, Any]]]) -> None:
         task = asyncio.current_task()
@@ -20,23 +54,35 @@ class Watch:
         self._answering: asyncio.Task[Any] = task
         self._receive = receive
         self._watching: asyncio.Task[None] | None = None
-        self._handle: asyncio.TimerHandle | None = task.get_loop().call_later(GRACE_S, self._start)
+        self._limit: asyncio.TimerHandle | None = None
+        self._over = False
+
+    def limit(self, time_left_s: float) -> None:
+        """Whoever has not read the stream a little after its deadline holds a place and quota for nothing."""
+        loop = self._answering.get_loop()
+        self._limit = loop.call_later(max(0.0, time_left_s) + READING_GRACE_S, self._give_up)
 
     def stop(self) -> None:
         """The answer is ready, or over."""
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
+        self._over = True
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
         if self._watching is not None:
             self._watching.cancel()
             self._watching = None
 
-    def _start(self) -> None:
-        self._handle = None
+    def start(self) -> None:
+        """Begin, unless it is over already."""
+        if self._over:
+            return
         self._watching = self._answering.get_loop().create_task(self._watch())
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self._give_up()
+
+    def _give_up(self) -> None:
         self.gone = True
         self._answering.cancel()

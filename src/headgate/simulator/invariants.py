@@ -14,7 +14,8 @@ from headgate.domain.fact import Fact
 from headgate.domain.time import Instant
 from headgate.simulator.groq import PretendGroq
 from headgate.simulator.script import Script
-from headgate.simulator.virtual_driver import Run, VirtualDriver, Witness
+from headgate.simulator.virtual_driver import VirtualDriver
+from headgate.simulator.virtual_run import Run, Witness
 
 AUDIT_EVERY: Final = 64
 """Events between two full audits."""
@@ -95,9 +96,7 @@ class Checks(Witness):
         self.invariants = invariants
         self._of: dict[str, list[Callable[..., None]]] = {
             name: [
-                getattr(each, name)
-                for each in invariants
-                if getattr(type(each), name) is not getattr(Invariant, name)
+                getattr(each, name) for each in invariants if getattr(type(each), name) is not getattr(Invariant, name)
             ]
             for name in _HOOKS
         }
@@ -173,6 +172,7 @@ class WatchedGate(Gate):
 
 def every_invariant() -> tuple[type[Invariant], ...]:
     """All that are checked, by number."""
-    from headgate.simulator import invariants_quota, invariants_requests
+    from headgate.simulator import invariants_quota, invariants_requests, invariants_sending
 
-    return (*invariants_quota.ALL, *invariants_requests.ALL)
+    found = (*invariants_quota.ALL, *invariants_sending.ALL, *invariants_requests.ALL)
+    return tuple(sorted(found, key=lambda each: each.number))

@@ -1,10 +1,12 @@
-"""The invariants of requests, streams, resources and liveness: 11, 12, 14 to 16, 18, 26 to 28, 36, 39 of `faults.md` 5.1.
+"""The invariants of requests, streams, resources and liveness: 11, 12, 14 to 16, 18, 26 to 28, 39 of `faults.md` 5.1.
 
 36 (jumps of the wall clock) and 40 (same seed, same trace) compare whole runs: the worlds' tests do that.
 """
 
 import re
 from typing import Final
+
+import msgspec
 
 from headgate.decide import actions as a
 from headgate.decide import events as e
@@ -15,9 +17,10 @@ from headgate.protocol.sse import DONE
 from headgate.quota.room import MAX_WAITING
 from headgate.simulator.invariants import Invariant, Scene
 from headgate.simulator.script import Ending, Script
-from headgate.simulator.virtual_driver import Run
+from headgate.simulator.virtual_run import Run
 
 GRACE_S: Final = 0.25
+LAST_EVENT: Final = re.compile(rb"data: \[DONE\](?:\r\n|\n){2}")
 BLOCK: Final = re.compile(rb"(?:\r\n|\n){2}")
 REFUSED_STATUSES: Final = frozenset({401, 403, 404, 413, 429, 498})
 MAYBE_GENERATED: Final = re.compile(
@@ -58,7 +61,7 @@ class OneOutcomeInTime(Invariant):
 
 
 class AttemptsInBounds(Invariant):
-    """12. No attempt starts after the deadline, after client loss, or above the caps; deadlines only shrink downstream."""
+    """12. No attempt starts after the deadline, after client loss, or above the caps; deadlines shrink downstream."""
 
     number = 12
 
@@ -99,7 +102,12 @@ def _was_attempt(event: e.Failed, script: Script | None) -> bool:
         return event.failure.written
     if script.status in REFUSED_STATUSES:
         return event.failure.status != script.status
-    return script.status != 400 or event.failure.status != 400 or bool(MAYBE_GENERATED.search(script.body))
+    if script.status != 400 or event.failure.status != 400 or MAYBE_GENERATED.search(script.body):
+        return True
+    try:
+        return not msgspec.json.decode(script.body)["error"]["message"]
+    except (msgspec.DecodeError, LookupError, TypeError):
+        return True  # it cannot be read, so it proves nothing
 
 
 class OneStream(Invariant):
@@ -131,6 +139,9 @@ class TextIsPrefix(Invariant):
         finish, script = run.finish, run.scripts[run.committed]
         assert finish is not None
         relayable = script.body if run.chat.include_usage else _without_usage_chunk(script.body)
+        end = LAST_EVENT.search(relayable)
+        if end is not None:
+            relayable = relayable[: end.end()]
         if finish.ending is a.Ending.BREAK:
             delivered = delivered[: delivered.rindex(b"event: error\n")]
         elif finish.ending is a.Ending.ANSWER and DONE not in relayable and b"data: [DONE]" not in relayable:

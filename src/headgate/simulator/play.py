@@ -14,8 +14,10 @@ from headgate.simulator.groq import PretendGroq
 from headgate.simulator.invariants import Checks, Scene, Violation, WatchedGate, every_invariant
 from headgate.simulator.invariants_quota import Overruns
 from headgate.simulator.trace import Trace
-from headgate.simulator.virtual_driver import Run, VirtualDriver, Wire
-from headgate.simulator.world import START, World, capacity_tokens_per_s, catalog_of, draw, make_gate
+from headgate.simulator.virtual_driver import VirtualDriver
+from headgate.simulator.virtual_run import Run, Wire
+from headgate.simulator.world import START, World, capacity_tokens_per_s, catalog_of, make_gate
+from headgate.simulator.world_draw import draw
 from headgate.simulator.world_load import Ask, Load, arrivals
 
 LIVE_SHARE: Final = 0.4
@@ -95,7 +97,7 @@ class Player:
         self.groq = PretendGroq(world.settings, catalog_of(world.theirs))
         self.groq.faults = self.faults = CountedFaults(world.settings.faults, world.seed)
         secrets = {name: secret for name, secret, _ in world.keys}
-        self.scene = Scene(gate, self.groq, is_honest=world.is_honest, secrets=secrets)
+        self.scene = Scene(gate, self.groq, is_honest=world.charges_as_known, secrets=secrets)
         self.checks = gate.checks = Checks(self.scene, [each(self.scene) for each in every_invariant()])
         self.wire = Wire(Random(f"wire {world.seed}"), world.latency_s, world.jitter_s, world.troubles)
         self.driver = VirtualDriver(
@@ -117,7 +119,10 @@ class Player:
     def play(self) -> Played:
         """All three phases, and the quiet after them."""
         world, driver = self.world, self.driver
-        rates = ((world.per_s, START, world.healed_at), (min(world.per_s, HEALING_PER_S), world.healed_at, world.live_at))
+        rates = (
+            (world.per_s, START, world.healed_at),
+            (min(world.per_s, HEALING_PER_S), world.healed_at, world.live_at),
+        )
         for per_s, from_at, until in rates:
             bursts = world.bursts and until <= world.healed_at
             self._next(arrivals(self._dice, per_s, from_at, until, bursts=bursts))
@@ -141,7 +146,7 @@ class Player:
     def _go_live(self) -> None:
         """The load that must be answered: as much as a share of what is left can carry."""
         world, now = self.world, self.driver.now
-        tokens_per_s = capacity_tokens_per_s(world, self.gate, now, world.ends_at)
+        tokens_per_s = capacity_tokens_per_s(world, self.gate, self.groq, now, world.ends_at)
         per_s = min(MOST_LIVE_PER_S, LIVE_SHARE * tokens_per_s / LIVE_REQUEST_TOKENS)
         if per_s > 0.02:
             self._next_live(arrivals(self._dice, per_s, now, world.ends_at, bursts=False))
@@ -187,7 +192,7 @@ class Player:
             events=self.trace.events,
             virtual_s=self.world.ends_at - START,
             must_answer=len(self.scene.must_answer),
-            honest=self.world.is_honest,
+            honest=self.world.charges_as_known,
             settled=overruns.settled,
             overruns=overruns.count,
             endings=dict(self.counts),

@@ -1,4 +1,4 @@
-"""What a world writes down: a hash over every step, so that two runs can be compared, and the last steps for a report."""
+"""What a world writes down: a hash over every step, to compare two runs by, and the last steps for a report."""
 
 from collections import deque
 from hashlib import sha256
@@ -17,7 +17,7 @@ Step = tuple[str, e.Event, Instant, tuple[a.Action, ...]]
 
 
 class Trace:
-    """A recorder: folds every step into one sha256, counts them, and keeps the last few (all of them with `keep_all`)."""
+    """A recorder: folds every step into one sha256, counts them, and keeps the last few (all with `keep_all`)."""
 
     __slots__ = ("_encode", "_hash", "events", "last")
 

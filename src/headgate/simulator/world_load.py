@@ -30,10 +30,11 @@ TOOL: Final = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
     },
 }
-_WORDS: Final = (
+_TEXT: Final = (
     "please explain the plan for a small team that wants to move its reports to a new tool before the end of week "
     "what does this mean and why would we care about numbers like 42 or 1984 in the second part of the text"
-).split()
+)
+_WORDS: Final = tuple(_TEXT.split(" "))
 _LONG: Final = " ".join(_WORDS * 400)
 
 
@@ -127,7 +128,9 @@ class Load:
         body: dict[str, Any] = {"model": dice.choice(habits.models), "messages": [{"role": "user", "content": text}]}
         if dice.random() >= habits.unset_ask:
             huge = dice.random() < habits.huge_ask
-            body["max_completion_tokens"] = dice.choice((8192, 30_000, 65_536)) if huge else dice.choice((20, 150, 400, 1500))
+            body["max_completion_tokens"] = (
+                dice.choice((8192, 30_000, 65_536)) if huge else dice.choice((20, 150, 400, 1500))
+            )
         if dice.random() < habits.stream:
             body["stream"] = True
             if dice.random() < 0.3:
@@ -141,7 +144,10 @@ class Load:
         drawn = dice.random()
         for share, change in (
             (habits.json_mode, {"response_format": {"type": "json_object"}}),
-            (habits.schema, {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}}),
+            (
+                habits.schema,
+                {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}},
+            ),
             (habits.tools, {"tools": [TOOL], "tool_choice": dice.choice(("auto", "required"))}),
             (habits.nonsense, dice.choice(({"logprobs": True}, {"reasoning_effort": "none"}, {"top_logprobs": 3}))),
         ):

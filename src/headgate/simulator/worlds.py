@@ -1,7 +1,7 @@
 """The command that plays worlds: runs seeds, counts what happened in them, and fails on a violation.
 
-    python -m headgate.simulator.worlds --seeds 2000 --jobs 2
-    python -m headgate.simulator.worlds --seed 17 --trace
+python -m headgate.simulator.worlds --seeds 2000 --jobs 2
+python -m headgate.simulator.worlds --seed 17 --trace
 """
 
 import argparse
@@ -11,11 +11,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, TextIO
 
 from headgate.decide.remedies import NEEDS, NOT_YET
 from headgate.simulator.play import Broke, Played, play, play_seed
-from headgate.simulator.world import draw
+from headgate.simulator.world_draw import draw
 
 FULL_SET: Final = 2000
 LEAST_TAKEN: Final = 100
@@ -66,7 +66,8 @@ class Tally:
             yield f"worlds      {worlds}, {self.virtual_s / 3600:.1f} virtual hours in {took_s:.0f} s"
             yield f"requests    {sum(self.requests)}, median {statistics.median(self.requests):.0f} per world"
             yield f"calls       {sums['calls']}, steps {sums['events']}"
-            yield f"quota       {sums['honest']} worlds with honest limits; {sums['overruns']} overruns of {sums['settled']}"
+            yield f"quota       {sums['honest']} worlds bind invariant 8"
+            yield f"estimates   {sums['overruns']} of {sums['settled']} settled calls used more than was reserved"
             yield f"recovery    {sums['recovered']} requests in {sums['recovering']} worlds had to be answered"
         for name, counter in (
             ("endings", self.endings),
@@ -88,19 +89,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for done, found in enumerate(_played(seeds, options.jobs), 1):
         if isinstance(found, Broke):
             broken.append(found)
-            print(_told(found), file=sys.stderr)
+            _say(_told(found), sys.stderr)
             if len(broken) >= options.stop_after:
                 break
         else:
             tally.add(found)
         if sys.stderr.isatty():
-            print(f"\r{done} of {len(seeds)} worlds", end="", file=sys.stderr, flush=True)
+            sys.stderr.write(f"\r{done} of {len(seeds)} worlds")
+            sys.stderr.flush()
     for line in tally.lines(time.monotonic() - began, len(broken)):
-        print(line)
+        _say(line)
     missing = tally.missing() if options.seeds >= FULL_SET else []
     if missing:
-        print(f"taken less than {LEAST_TAKEN} times: {', '.join(missing)}", file=sys.stderr)
+        _say(f"taken less than {LEAST_TAKEN} times: {', '.join(missing)}", sys.stderr)
     return 1 if broken or missing else 0
+
+
+def _say(text: str, to: TextIO = sys.stdout) -> None:
+    to.write(f"{text}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -132,10 +138,10 @@ def _one(seed: int, *, trace: bool, request: str | None) -> int:
         try:
             player.play()
         finally:
-            print("\n".join(player.trace.lines(request)))
+            _say("\n".join(player.trace.lines(request)))
         return 0
     found = play(world)
-    print(_told(found) if isinstance(found, Broke) else found)
+    _say(_told(found) if isinstance(found, Broke) else str(found))
     return int(isinstance(found, Broke))
 
 

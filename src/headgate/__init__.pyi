@@ -1,0 +1,33 @@
+from headgate.sdk import (
+    Answer,
+    Done,
+    Error,
+    Headgate,
+    HeadgateError,
+    HeadgateSync,
+    InvalidRequest,
+    Refused,
+    Route,
+    StreamBroke,
+    Token,
+    ToolCall,
+    UpstreamRefused,
+)
+
+__version__: str
+
+__all__ = [
+    "Answer",
+    "Done",
+    "Error",
+    "Headgate",
+    "HeadgateError",
+    "HeadgateSync",
+    "InvalidRequest",
+    "Refused",
+    "Route",
+    "StreamBroke",
+    "Token",
+    "ToolCall",
+    "UpstreamRefused",
+]

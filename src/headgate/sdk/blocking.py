@@ -1,0 +1,184 @@
+"""Owns the synchronous door: an asynchronous one on a thread of its own, for programs that do not await.
+
+It may be used from any number of threads at once.
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+from headgate.observe.stories import Story
+from headgate.runtime.loop import new_event_loop
+from headgate.runtime.settings import RouteSettings, Settings
+from headgate.sdk.answer import Answer, Done, Error, Event
+from headgate.sdk.door import AnswerStream, Headgate
+from headgate.sdk.options import ChatOptions, Messages, with_options
+from headgate.sdk.problems import HeadgateError
+from headgate.sdk.routes import Route
+from headgate.server.auth import LOCAL_TENANT
+
+_T = TypeVar("_T")
+
+
+class HeadgateSync:
+    """`Headgate` without await: `with HeadgateSync() as gate: answer = gate.chat("Hello")`. The same arguments."""
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        routes: Mapping[str, Route | RouteSettings | Mapping[str, object]] | None = None,
+        config: Path | str | None = None,
+        simulate: bool | None = None,
+    ) -> None:
+        self._gate = Headgate(settings, routes=routes, config=config, simulate=simulate)
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+
+    @property
+    def settings(self) -> Settings:
+        return self._gate.settings
+
+    def __enter__(self) -> Self:
+        self._run(self._gate.start())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @with_options
+    def chat(self, messages: Messages, *, model: str | None = None, **options: Unpack[ChatOptions]) -> Answer:
+        """One whole answer, as `Headgate.chat`."""
+        return self._run(self._gate.chat(messages, model=model, **options))
+
+    @with_options
+    def stream(
+        self, messages: Messages, *, model: str | None = None, **options: Unpack[ChatOptions]
+    ) -> "AnswerStreamSync":
+        """The same as events, as `Headgate.stream`. Leaving the iterator gives the request up."""
+        return AnswerStreamSync(self, self._gate.stream(messages, model=model, **options))
+
+    def story(self, request_id: str, tenant: str = LOCAL_TENANT) -> Story | None:
+        """What was done for a request that is over."""
+
+        async def ask() -> Story | None:
+            return self._gate.story(request_id, tenant)
+
+        return self._run(ask())
+
+    def close(self) -> None:
+        """End every connection and the thread. May be called twice."""
+        with self._lock:
+            loop, self._loop, self._is_closed = self._loop, None, True
+        if loop is None or self._thread is None:
+            return
+        asyncio.run_coroutine_threadsafe(_stop(self._gate), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        self._thread.join()
+
+    def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Do it on the gate's thread and wait for it; whatever interrupts the wait cancels the work."""
+        try:
+            future: Future[_T] = asyncio.run_coroutine_threadsafe(work, self._running_loop())
+        except BaseException:
+            work.close()
+            raise
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _leave(self, events: AnswerStream) -> None:
+        """Close a stream that nobody holds any more. It may be the gate's own thread that finds it, so nobody waits."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(lambda: loop.create_task(events.aclose()))
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._is_closed:
+                raise HeadgateError("This gate is closed. Make another one.")
+            if self._loop is None:
+                self._loop = new_event_loop()
+                self._thread = threading.Thread(target=_serve, args=(self._loop,), name="headgate", daemon=True)
+                self._thread.start()
+            return self._loop
+
+
+class AnswerStreamSync(Iterator[Event]):
+    """The events of one answer. Iterate it to its end, or leave it: by `close()`, `with`, or letting go of it."""
+
+    def __init__(self, gate: HeadgateSync, events: AnswerStream) -> None:
+        self._gate = gate
+        self._events = events
+        self._is_over = False
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        if self._is_over:
+            raise StopIteration
+        self._is_over = True  # unless an event comes of which there will be more
+        event = self._gate._run(_next(self._events))  # noqa: SLF001 - the two are one door
+        if event is None:
+            raise StopIteration
+        self._is_over = isinstance(event, Done | Error)
+        return event
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not self._is_over:
+            self._gate._leave(self._events)  # noqa: SLF001
+
+    def close(self) -> None:
+        """Give the request up, unless it is over."""
+        self._is_over = True
+        self._gate._run(self._events.aclose())  # noqa: SLF001
+
+    def answer(self) -> Answer:
+        """Read to the end; the whole answer. Raises what an Error event carries."""
+        self._is_over = True
+        return self._gate._run(self._events.answer())  # noqa: SLF001
+
+
+async def _next(events: AnswerStream) -> Event | None:
+    """The next event; None at the end, because StopAsyncIteration cannot cross a future."""
+    event = await anext(events, None)
+    if isinstance(event, Done | Error):
+        await events.aclose()
+    return event
+
+
+async def _stop(gate: Headgate) -> None:
+    """Cancel what is under way, so that everything is settled, then close."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await gate.close()
+    await asyncio.get_running_loop().shutdown_asyncgens()
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()

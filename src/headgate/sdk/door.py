@@ -1,0 +1,204 @@
+"""Owns the asynchronous door: a gate of one's own in this process, started when it is first used.
+
+A request goes the way of an HTTP request, through the same reader, intake and driver; only the socket is missing.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self, Unpack
+
+import msgspec
+
+from headgate.assembly import catalog_of, make_gateway
+from headgate.domain.answer import Refusal
+from headgate.domain.request import Request
+from headgate.observe.stories import Story
+from headgate.protocol.chat import Chat, InvalidBody, parse_chat
+from headgate.runtime.settings import GROQ, InvalidSettings, RouteSettings, Settings, load_settings
+from headgate.sdk.answer import Answer, Done, Error, Event, Token
+from headgate.sdk.demo import UPSTREAM, start_simulator
+from headgate.sdk.options import ChatOptions, Messages, body_of, with_options
+from headgate.sdk.problems import HeadgateError, InvalidRequest, Refused, refused
+from headgate.sdk.reading import stream_events, whole_answer
+from headgate.sdk.routes import Route, routes_in_code
+from headgate.server.app import new_id
+from headgate.server.auth import LOCAL_TENANT, Identity
+from headgate.server.controls import Controls, InvalidControl, read_controls
+from headgate.server.gateway import Gateway
+from headgate.simulator.http import SimulatorServer
+
+CALLER = Identity(tenant=LOCAL_TENANT, admin=True)
+"""Who has the gate in their own process may do everything with it."""
+
+
+class Headgate:
+    """A gate in this process: `async with Headgate() as gate: answer = await gate.chat("Hello")`.
+
+    Without `settings` they are read as by `headgate serve`: from `config` or the first file that is found, and from the
+    environment. Without a key and an upstream, or with `simulate=True`, a pretend Groq answers. `routes` come on top of
+    the file's. Belongs to the event loop where it is first used. Raises InvalidSettings.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        routes: Mapping[str, Route | RouteSettings | Mapping[str, object]] | None = None,
+        config: Path | str | None = None,
+        simulate: bool | None = None,
+    ) -> None:
+        if settings is not None and config is not None:
+            raise InvalidSettings("Headgate()", "config", "stands beside `settings`", "give one of them")
+        if settings is None:
+            settings = load_settings(None if config is None else Path(config), os.environ)
+        if routes:
+            added = routes_in_code(routes, settings.routes["default"], catalog_of(settings))
+            settings = msgspec.structs.replace(settings, routes={**settings.routes, **added})
+        if simulate is False and settings.uses_simulator:
+            fix = "set it, or give simulate=True to try Headgate out"
+            raise InvalidSettings("environment", "GROQ_API_KEY", "there is no provider key", fix)
+        self.settings = settings
+        self._simulates = settings.uses_simulator if simulate is None else simulate
+        self._simulator: SimulatorServer | None = None
+        self._gateway: Gateway | None = None
+        self._starting: asyncio.Lock | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_closed = False
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def start(self) -> Gateway:
+        """Make the gate ready in this loop, once. Nobody needs to call it: the first request does."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not None and self._loop is not loop:
+            raise HeadgateError("This gate belongs to another event loop. Make one for each loop, or use HeadgateSync.")
+        if self._gateway is not None:
+            return self._gateway
+        if self._is_closed:
+            raise HeadgateError("This gate is closed. Make another one.")
+        self._loop, self._starting = loop, self._starting or asyncio.Lock()
+        async with self._starting:
+            if self._gateway is None:
+                settings = self.settings
+                if self._simulates:
+                    settings, self._simulator = await start_simulator(settings)
+                upstream = UPSTREAM if self._simulates else GROQ
+                gateway = make_gateway(settings, upstream=upstream, environment=os.environ)
+                await gateway.start()
+                self._gateway = gateway
+        return self._gateway
+
+    async def close(self) -> None:
+        """End every connection. May be called twice."""
+        self._is_closed = True
+        gateway, self._gateway = self._gateway, None
+        simulator, self._simulator = self._simulator, None
+        if gateway is not None:
+            await gateway.stop()
+        if simulator is not None:
+            await simulator.close()
+
+    @with_options
+    async def chat(self, messages: Messages, *, model: str | None = None, **options: Unpack[ChatOptions]) -> Answer:
+        """One whole answer. `messages` is a text or OpenAI's list; `model` None leaves the choice to the route.
+
+        Raises Refused, UpstreamRefused or InvalidRequest. Cancel the task to give the request up.
+        """
+        gateway = await self.start()
+        request, chat, controls = self._understand(gateway, body_of(messages, model, options, stream=False))
+        answered = await gateway.driver.ask(request, chat)
+        return whole_answer(answered, controls.inactive, gateway.clock.wall())
+
+    @with_options
+    def stream(self, messages: Messages, *, model: str | None = None, **options: Unpack[ChatOptions]) -> "AnswerStream":
+        """The same as events: Token and ToolCall, then one Done or Error. Leaving the iterator gives the request up.
+
+        Raises InvalidRequest at once for arguments that cannot be written, at the first event for all others.
+        """
+        return AnswerStream(self._events(body_of(messages, model, options, stream=True)))
+
+    async def _events(self, body: bytes) -> AsyncGenerator[Event, None]:
+        gateway = await self.start()
+        try:
+            request, chat, controls = self._understand(gateway, body)
+        except Refused as error:
+            yield Error(error)
+            return
+        answered = await gateway.driver.ask(request, chat)
+        if answered.stream is not None:
+            events = stream_events(answered, controls.inactive)
+            try:
+                async for event in events:
+                    yield event
+            finally:
+                await events.aclose()
+            return
+        try:
+            answer = whole_answer(answered, controls.inactive, gateway.clock.wall())
+        except HeadgateError as error:
+            yield Error(error)
+        else:
+            yield Token(answer.text)
+            yield Done(answer)
+
+    def _understand(self, gateway: Gateway, body: bytes) -> tuple[Request, Chat, Controls]:
+        name, now = new_id(), gateway.clock.now()
+        try:
+            chat = parse_chat(body)
+            controls = read_controls((), chat.controls, CALLER)
+        except InvalidBody as problem:
+            raise InvalidRequest(problem.message, problem.param, name) from None
+        except InvalidControl as problem:
+            raise InvalidRequest(problem.message, problem.name, name) from None
+        request = gateway.intake.request(chat, controls, request_id=name, tenant=CALLER.tenant, now=now)
+        if isinstance(request, Refusal):
+            raise refused(request, name)
+        return request, chat, controls
+
+    def story(self, request_id: str, tenant: str = LOCAL_TENANT) -> Story | None:
+        """What was done for a request that is over: every call, its failure, its usage. None when it is forgotten."""
+        return None if self._gateway is None else self._gateway.stories.story(request_id, tenant)
+
+
+class AnswerStream:
+    """The events of one answer. Iterate it to its end, or leave it: by `break`, `aclose()` or `async with`."""
+
+    def __init__(self, events: AsyncGenerator[Event, None]) -> None:
+        self._events = events
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._events
+
+    async def __anext__(self) -> Event:
+        return await anext(self._events)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Give the request up, unless it is over."""
+        await self._events.aclose()
+
+    async def answer(self) -> Answer:
+        """Read to the end; the whole answer. Raises what an Error event carries."""
+        async for event in self._events:
+            if isinstance(event, Done):
+                return event.answer
+            if isinstance(event, Error):
+                raise event.error
+        raise HeadgateError("The stream was read before.")

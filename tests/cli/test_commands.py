@@ -1,0 +1,190 @@
+"""The commands besides `serve`: data on stdout, the rest on stderr, exit codes that scripts can rely on."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from tests.cli.commands import ROOT, address, headgate, started
+from tests.running_gateway import QUICK, SHORT, running_gateway
+
+import headgate as package
+from headgate.cli.pages import architecture_parts, controls_page
+from headgate.cli.pages_settings import configuration_page
+from headgate.runtime.settings import load_settings
+from headgate.runtime.settings_model import SettingsFile
+from headgate.simulator.faults import Fault, FaultKind
+from headgate.simulator.settings import SimulatorSettings
+
+
+def test_version() -> None:
+    """Of the package."""
+    assert headgate("--version").stdout == f"headgate {package.__version__}\n"
+
+
+def test_help_names_every_command() -> None:
+    """And exits with 0; a word that is no command exits with 2."""
+    done = headgate("--help")
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in ("serve", "chat", "models", "keys", "config", "docs", "sim"))
+    assert headgate("sevre").returncode == 2
+
+
+def test_help_imports_little() -> None:
+    """What only some command needs is not loaded for the others: that is what keeps `--help` quick."""
+    done = headgate("--help", environ={"PYTHONPROFILEIMPORTTIME": "1"})
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "headgate.cli" in loaded
+    assert not loaded & {"asyncio", "msgspec", "uvicorn", "headgate.sdk", "headgate.assembly", "headgate.catalog"}
+
+
+def test_models_as_a_table_and_as_json() -> None:
+    """Running models only, unless all are asked for; nothing but data on stdout."""
+    table = headgate("models")
+    assert table.stderr == ""
+    assert "openai/gpt-oss-20b" in table.stdout
+    assert "llama3-8b-8192" not in table.stdout
+    rows = {row["id"]: row for row in json.loads(headgate("models", "--json", "--all").stdout)}
+    assert rows["llama3-8b-8192"]["lifecycle"] == "retired"
+    assert rows["openai/gpt-oss-20b"]["limits"]["free"]["RPM"] == 30
+
+
+def test_models_of_a_configuration(tmp_path: Path) -> None:
+    """What headgate.toml adds is listed."""
+    path = tmp_path / "headgate.toml"
+    path.write_text('[models."my/model"]\ncontext_window_tokens = 8192\nmax_output_tokens = 2048\n', encoding="utf-8")
+    assert "my/model" in headgate("models", "--config", str(path)).stdout
+
+
+def test_key_is_shown_once_and_its_lines_hold_no_secret() -> None:
+    """The first line is the key; the rest is TOML with its hash, which settings accept."""
+    done = headgate("keys", "create", "--name", 'it\'s "mine"', "--admin", "--expires", "2099-01-01T00:00:00+00:00")
+    key, _, lines = done.stdout.partition("\n\n")
+    [row] = tomllib.loads(lines)["auth"]["virtual_keys"]
+    assert key.startswith("hg_")
+    assert key not in lines
+    assert key.rpartition("_")[2][:20] not in lines
+    assert row["admin"] is True
+    assert row["name"] == 'it\'s "mine"'
+    assert row["expires"].year == 2099
+
+
+@pytest.mark.parametrize("expires", ["yesterday", "2001-01-01", "0d"])
+def test_key_that_would_never_be_valid(expires: str) -> None:
+    """A usage error."""
+    done = headgate("keys", "create", "--expires", expires)
+    assert done.returncode == 2
+    assert done.stdout == ""
+
+
+def test_config_check_masks_secrets(tmp_path: Path) -> None:
+    """It shows where settings come from and no key of any kind."""
+    path = tmp_path / "headgate.toml"
+    made = headgate("keys", "create").stdout
+    path.write_text('[server]\nport = 9999\n[auth]\npepper = "salt-and-pepper"\n', encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8") + made.partition("\n\n")[2], encoding="utf-8")
+    environ = {"GROQ_API_KEY": "gsk_secret_thing", "GROQ_ORG_1": "org_mine"}
+    for arguments in (("config", "check", str(path)), ("config", "check", "--json", str(path))):
+        done = headgate(*arguments, environ=environ)
+        assert done.returncode == 0
+        assert "9999" in done.stdout
+        assert "org_mine" in done.stdout
+        assert "***" in done.stdout
+        for secret in ("gsk_secret_thing", "salt-and-pepper", made.split('hash = "')[1][:20]):
+            assert secret not in done.stdout + done.stderr
+
+
+def test_config_check_refuses(tmp_path: Path) -> None:
+    """Exit code 78."""
+    path = tmp_path / "headgate.yaml"
+    path.write_text("server:\n  port: high\n", encoding="utf-8")
+    done = headgate("config", "check", str(path))
+    assert done.returncode == 78
+    assert "headgate.yaml, line 2: server.port" in done.stderr
+
+
+def test_chat_in_this_process() -> None:
+    """The answer goes to stdout, where it came from to stderr; a stream and a whole answer read the same."""
+    whole = headgate("chat", "hi", "--no-stream", "-m", "headgate/fast")
+    streamed = headgate("chat", "-", "-m", "headgate/fast", stdin="hi")
+    assert whole.returncode == streamed.returncode == 0
+    assert whole.stdout == streamed.stdout != "\n"
+    assert "[upstream: openai/gpt-oss-20b, 1 call" in streamed.stderr
+    assert json.loads(headgate("chat", "hi", "--json").stdout)["object"] == "chat.completion"
+
+
+def test_chat_with_a_running_gateway() -> None:
+    """The same by `--base-url` or HEADGATE_BASE_URL; what it refuses is exit code 1, try later is 75."""
+    with running_gateway() as gateway:
+        for url in (gateway.root, gateway.v1):
+            done = headgate("chat", "hi", "--base-url", url)
+            assert done.returncode == 0
+            assert done.stdout.strip()
+            assert "source: upstream" in done.stderr
+        unknown = headgate("chat", "hi", "-m", "no/such", environ={"HEADGATE_BASE_URL": gateway.root})
+        assert unknown.returncode == 1
+        assert "not known here" in unknown.stderr
+    gone = headgate("chat", "hi", "--base-url", gateway.root)
+    assert gone.returncode == 1
+    assert "Is the gateway running?" in gone.stderr
+
+
+def test_chat_when_it_is_worth_trying_later(tmp_path: Path) -> None:
+    """Exit code 75 where the refusal says when, here and over HTTP."""
+    path = tmp_path / "headgate.toml"
+    path.write_text("[defaults]\npatience_s = 0.05\nlocal = false\n", encoding="utf-8")
+    fault = Fault(FaultKind.RATE_LIMITED, value="TPD", delay_s=900.0)
+    with running_gateway(
+        simulator=SimulatorSettings(pace=QUICK, lengths=SHORT, faults=(fault,)), config=path
+    ) as gateway:
+        environ = {"GROQ_BASE_URL": gateway.simulator.base_url, "GROQ_API_KEY": "gsk_x"}
+        assert headgate("chat", "hi", "--config", str(path), environ=environ).returncode == 75
+        assert headgate("chat", "hi", "--base-url", gateway.root).returncode == 75
+
+
+def test_sim_serves_a_pretend_groq() -> None:
+    """A gateway can be put before it; a plan that does not exist is a usage error."""
+    with started("sim", "--port", "0", "--speed", "50", "--plan", "developer") as (_, said):
+        environ = {"GROQ_BASE_URL": address(said), "GROQ_API_KEY": "gsk_any"}
+        assert headgate("chat", "hi", environ=environ).returncode == 0
+    assert headgate("sim", "--plan", "golden").returncode == 2
+
+
+def test_sim_worlds_are_reached() -> None:
+    """The command hands its arguments over."""
+    done = headgate("sim", "worlds", "--help")
+    assert done.returncode == 0
+    assert "seeds" in done.stdout
+
+
+def test_generated_pages_are_committed() -> None:
+    """`headgate docs` writes what stands in docs/: a change of the code without its page fails here."""
+    docs = ROOT / "docs"
+    assert (docs / "controls.md").read_text(encoding="utf-8") == controls_page()
+    assert (docs / "configuration.md").read_text(encoding="utf-8") == configuration_page()
+    architecture = (docs / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    for name, text in architecture_parts().items():
+        assert f"<!-- begin {name} -->\n{text}\n<!-- end {name} -->" in architecture
+    assert len(architecture.splitlines()) < 300
+
+
+def test_docs_commands_print_the_pages() -> None:
+    """Each page has its command."""
+    assert headgate("docs", "controls").stdout == controls_page()
+    assert headgate("docs", "configuration").stdout == configuration_page()
+    assert "<!-- begin remedies -->" in headgate("docs", "architecture").stdout
+
+
+def test_every_section_is_documented() -> None:
+    """A section that is read and not in docs/configuration.md would be a secret."""
+    page = configuration_page()
+    for name in SettingsFile.__struct_fields__:
+        assert f"[{name}" in page, name
+
+
+def test_defaults_of_the_page_are_those_of_the_settings() -> None:
+    """The page says what settings without any file are."""
+    settings = load_settings(None, {})
+    page = configuration_page()
+    assert f"| `port` | whole number, 0 to 65,535 | `{settings.server.port}` |" in page
+    assert f"| `deadline_s` | number, above 0 to 3,600.0 | `{settings.defaults.deadline_s}` |" in page
