@@ -51,11 +51,20 @@ def limits_of(settings: Settings, catalog: Catalog) -> Callable[[Deployment], Ma
 
 
 def plan_for(settings: Settings, catalog: Catalog) -> Callable[[Deployment, int, int], Mapping[Dimension, int] | None]:
-    """The limits of the plan that shows a pair of header limits; an organisation with a stated plan keeps it."""
+    """The limits of the plan that shows a pair of header limits; an organisation with a stated plan keeps it, and
+    stated limits hold beside either."""
+    stated = limits_of(settings, catalog)
 
     def plan(deployment: Deployment, requests: int, tokens: int) -> Mapping[Dimension, int] | None:
+        organisation = settings.organisations.get(deployment.organisation)
+        if organisation is not None and organisation.plan is not None:
+            return stated(deployment)
         name = catalog.plan_for(deployment.model, requests, tokens)
-        return None if name is None else catalog.limits(deployment.model, name)
+        seen = None if name is None else catalog.limits(deployment.model, name)
+        if organisation is None or not organisation.limits:
+            return seen
+        own = organisation.limits
+        return {**(seen or {}), **own.get("*", {}), **own.get(deployment.model, {})}
 
     return plan
 

@@ -175,6 +175,18 @@ def test_docs_commands_print_the_pages() -> None:
     assert "<!-- begin remedies -->" in headgate("docs", "architecture").stdout
 
 
+def test_docs_are_updated_in_place(tmp_path: Path) -> None:
+    """What people wrote around the generated parts stays; without the page it says where to run it."""
+    assert headgate("docs", "update", str(tmp_path)).returncode == 1
+    page = tmp_path / "ARCHITECTURE.md"
+    page.write_text("above\n<!-- begin remedies -->\nold\n<!-- end remedies -->\nbelow\n", encoding="utf-8")
+    assert headgate("docs", "update", str(tmp_path)).returncode == 0
+    written = page.read_text(encoding="utf-8")
+    part = architecture_parts()["remedies"]
+    assert written == f"above\n<!-- begin remedies -->\n{part}\n<!-- end remedies -->\nbelow\n"
+    assert (tmp_path / "controls.md").read_text(encoding="utf-8") == controls_page()
+
+
 def test_every_section_is_documented() -> None:
     """A section that is read and not in docs/configuration.md would be a secret."""
     page = configuration_page()

@@ -1,6 +1,6 @@
 """A whole house on loopback: pretend Groqs, a gateway over them, the real server, and a client. For tests of any room.
 
-What the pretend Groq was asked is written down as it comes in, so that a test can look at the gateway from its far side.
+What the pretend Groq was asked is written down as it comes in, so that a test can look from the far side.
 """
 
 import asyncio
@@ -122,6 +122,7 @@ class House:
 
     groqs: list[WatchedGroq]
     simulators: list[SimulatorServer]
+    settings: Settings
     gateway: Gateway
     server: Server
     port: int
@@ -187,13 +188,19 @@ def pretend(
 
 
 def settings(
-    urls: tuple[str, ...], *, keys: str = "a", models: tuple[str, ...] = (BIG,), route: str = "", toml: str = ""
+    urls: tuple[str, ...],
+    *,
+    keys: str = "a",
+    models: tuple[str, ...] = (BIG,),
+    route: str = "",
+    toml: str = "",
+    plan: str = "developer",
 ) -> Settings:
     """A gateway over these endpoints with those keys, whose default route has these models and impatient clients."""
     lines = ["[groq]", f"endpoints = {list(urls)}"]
     for key in keys:
         lines += ["[[groq.keys]]", f'name = "{key}"', f'secret = "gsk_{key}"', f'organisation = "org_{key}"']
-        lines += [f"[organisations.org_{key}]", 'plan = "developer"']
+        lines += [f"[organisations.org_{key}]", f'plan = "{plan}"']
     lines += ["[routes.default]", f"models = {list(models)}" if models else "", "substitute = false"]
     usual = [line for line in ("deadline_s = 3.0", "patience_s = 0") if line.split()[0] not in route]
     lines += [*usual, route, toml]
@@ -213,7 +220,7 @@ async def open_house(
     models: tuple[str, ...] = (BIG,),
     route: str = "",
     toml: str = "",
-    whole: Settings | None = None,
+    plan: str = "developer",
     policy: Policy = QUICK,
 ) -> AsyncIterator[House]:
     """Start it all on free ports of loopback, in this loop; stop it all at the end."""
@@ -223,18 +230,24 @@ async def open_house(
     for simulator in simulators:
         await simulator.listen()
     urls = tuple(simulator.base_url for simulator in simulators)
-    read = whole or settings(urls, keys=keys, models=models, route=route, toml=toml)
+    read = settings(urls, keys=keys, models=models, route=route, toml=toml, plan=plan)
     facts: list[Fact] = []
     gateway = make_gateway(read, dice=random.Random(SEED), observers=(facts.append,), rows=rows, policy=policy)
     server = make_server(App(gateway), read.server)
     listening = bind("127.0.0.1", 0)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.002)
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as client:
-        port = listening.getsockname()[1]
-        yield House(groqs, simulators, gateway, server, port, client, facts)
-    server.stop()
-    for simulator in simulators:
-        await simulator.close()
-    await serving
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as client:
+            port = listening.getsockname()[1]
+            yield House(groqs, simulators, read, gateway, server, port, client, facts)
+    except BaseException:
+        server.stop()  # and, being called twice, waits for nobody
+        raise
+    finally:
+        server.stop()
+        for simulator in simulators:
+            await simulator.close()
+        await serving
+        await gateway.stop()

@@ -10,16 +10,21 @@ from dataclasses import field as dataclass_field
 from typing import Any, Final
 
 import msgspec
+from tests.remedies.house import BIG, SMALL, Answer, House, Said, chat, pretend
 
 from headgate.decide.remedies import Effect, Remedy
 from headgate.domain.fact import RequestFinished
 from headgate.domain.failure import FailureKind as K
-from headgate.simulator.faults import Fault, FaultKind
+from headgate.domain.limits import Dimension
 from headgate.runtime.keys import config_line, new_virtual_key
+from headgate.simulator.faults import Fault, FaultKind
 from headgate.simulator.settings import Organisation, SimulatorSettings, SpendBlock
-from tests.remedies.house import BIG, SMALL, Answer, House, Said, chat, pretend
 
 R, E, F = Remedy, Effect, FaultKind
+
+
+WELL: Final = pretend()
+"""A pretend Groq with nothing wrong."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ class Scenario:
     kind: K
     part: Remedy | Effect
     expect: Expect
-    simulated: SimulatorSettings | tuple[SimulatorSettings, ...] = pretend()
+    simulated: SimulatorSettings | tuple[SimulatorSettings, ...] = WELL
     said: tuple[Said, ...] = ()
     keys: str = "a"
     models: tuple[str, ...] = (BIG,)
@@ -238,7 +243,7 @@ QUOTA: Final = (
 
 def tight(tokens: int, model: str = "*") -> SimulatorSettings:
     """An organisation whose bucket is much smaller than the gateway thinks."""
-    return pretend(organisations={"org_a": Organisation("developer", limits={model: {"TPM": tokens}})})
+    return pretend(organisations={"org_a": Organisation("developer", limits={model: {Dimension.TPM: tokens}})})
 
 
 LONG_PROMPT: Final = chat("word " * 400)

@@ -4,10 +4,10 @@ import asyncio
 
 import aiohttp
 import pytest
-
-from headgate.decide.remedies import NOT_YET, ROWS, Rows, without
 from tests.remedies.house import Answer, open_house
 from tests.remedies.scenarios import SCENARIOS, Scenario
+
+from headgate.decide.remedies import NOT_YET, ROWS, Rows, without
 
 AFTER_LEAVING_S = 0.2
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tests.remedies.house import BIG, SMALL, Answer, House, chat, open_house, pretend
 
 from headgate.simulator.faults import Fault, FaultKind
-from tests.remedies.house import BIG, SMALL, Answer, House, chat, open_house, pretend
 
 CLIENTS = 30
 ASKS = 4

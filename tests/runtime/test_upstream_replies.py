@@ -306,7 +306,7 @@ async def test_cancelled_reader_closes_its_connection() -> None:
 
     async with scripted(script) as server, upstream_at(server.port) as upstream:
         stream = await upstream.open("POST", "/", [], b"{}", SHORT)
-        reader = asyncio.create_task(anext(aiter(stream)))
+        reader = asyncio.create_task(stream.read_chunk())
         await asyncio.sleep(0)
         reader.cancel()
         await asyncio.wait([reader])

@@ -1,10 +1,14 @@
 """The keyword arguments of the in-process door: one list, the same controls as over HTTP."""
 
 import inspect
+import subprocess
+import sys
 
 import msgspec
 import pytest
 
+import headgate
+import headgate.sdk
 from headgate import Headgate, HeadgateSync, InvalidRequest
 from headgate.sdk.options import CONTROL_FIELDS, ChatOptions, body_of
 
@@ -52,3 +56,11 @@ def test_extra_body_that_is_no_mapping(extra: object) -> None:
     """Said so, by name."""
     with pytest.raises(InvalidRequest, match="extra_body"):
         body_of("hi", None, {"extra_body": extra}, stream=False)
+
+
+def test_public_names_are_there_and_cost_nothing_before() -> None:
+    """Everything that `headgate` names can be had; importing it alone loads none of it."""
+    assert all(getattr(headgate, name) is getattr(headgate.sdk, name) for name in headgate.__all__)
+    program = "import sys, headgate; print(len([name for name in sys.modules if name.startswith('headgate')]))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.strip() == "1"

@@ -1,8 +1,11 @@
 """`headgate docs`: the pages, or parts of pages, that are made from the code. The tests hold the files to them."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-from headgate.cli.terminal import put
+from headgate.cli.terminal import Failed, put, say
 
 app = typer.Typer(help="Pages of docs/ that are made from the code.", no_args_is_help=True)
 
@@ -30,3 +33,23 @@ def architecture() -> None:
 
     for name, text in architecture_parts().items():
         put(f"<!-- begin {name} -->\n{text}\n<!-- end {name} -->\n\n")
+
+
+@app.command("update")
+def update(folder: Annotated[Path, typer.Argument(help="Where the pages are.")] = Path("docs")) -> None:
+    """Write all of them into docs/, and the generated parts of docs/ARCHITECTURE.md in their places."""
+    from headgate.cli.pages import controls_page, with_parts
+    from headgate.cli.pages_settings import configuration_page
+
+    try:
+        architecture = (folder / "ARCHITECTURE.md").read_text(encoding="utf-8")
+        pages = {
+            "ARCHITECTURE.md": with_parts(architecture),
+            "controls.md": controls_page(),
+            "configuration.md": configuration_page(),
+        }
+        for name, text in pages.items():
+            (folder / name).write_text(text, encoding="utf-8")
+            say(f"wrote {folder / name}")
+    except OSError as error:
+        raise Failed(f"{error.filename}: {error.strerror}. Run it from the root of the repository.") from None

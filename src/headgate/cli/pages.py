@@ -26,6 +26,17 @@ def architecture_parts() -> dict[str, str]:
     return {"phases": _phases(), "remedies": _remedies()}
 
 
+def with_parts(page: str) -> str:
+    """A page with its generated parts as they are now; what stands between other markers stays."""
+    for name, text in architecture_parts().items():
+        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        before, _, rest = page.partition(begin)
+        _, found, after = rest.partition(end)
+        if found:
+            page = f"{before}{begin}\n{text}\n{end}{after}"
+    return page
+
+
 def _phases() -> str:
     known = {phase: sorted(event.__name__ for event in machine.legal_events(phase)) for phase in Phase}
     rows = [f"| {phase.name.lower()} | {', '.join(events)} |" for phase, events in known.items()]

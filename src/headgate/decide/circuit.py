@@ -1,7 +1,7 @@
 """The health of one deployment: closed, open, half-open with one probe.
 
 Opens when at least half of ten or more calls of the last thirty seconds failed, or five in a row did; then for 5 s,
-doubling to 120 s, with 20 % of jitter. After that one call goes through; its end decides. Quota and client errors are
+doubling to 40 s, with 20 % of jitter. After that one call goes through; its end decides. Quota and client errors are
 no health: they are never told to a circuit.
 """
 
@@ -17,7 +17,9 @@ MIN_CALLS: Final = 10
 FAILED_SHARE: Final = 0.5
 IN_A_ROW: Final = 5
 FIRST_OPEN_S: Final[Seconds] = 5.0
-LONGEST_OPEN_S: Final[Seconds] = 120.0
+LONGEST_OPEN_S: Final[Seconds] = 40.0
+"""With its jitter well under a minute: that soon after the end of an outage everything must serve again."""
+
 JITTER: Final = 0.2
 PROBE_PATIENCE_S: Final[Seconds] = 90.0
 

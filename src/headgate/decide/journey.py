@@ -42,6 +42,11 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     def amounts(self) -> Amounts:
         return Amounts(self.prompt_tokens, self.cap_tokens)
 
+    def fitted(self, asked_tokens: int | None) -> str | None:
+        """The label of a maximum that we made smaller: what was asked for and what it became."""
+        asked = asked_tokens or self.ask_tokens
+        return f"{asked}->{self.cap_tokens}" if self.cap_tokens < asked else None
+
 
 class OpenCall(msgspec.Struct):
     """A call that is under way."""

@@ -75,9 +75,11 @@ class PromptLine(msgspec.Struct):
 
     def upper_bound(self, at: float) -> int:
         """Prompt tokens that a prompt of this weight will hardly exceed; wider far outside what was seen."""
-        margin = MARGIN_SPREADS * math.sqrt(self.spread_squared) * (SCALE_TOKENS + SCALE_SHARE * at)
-        beyond = max(0.0, at - self.heaviest)
-        return math.ceil(self.overhead + self.slope * at + margin + 0.25 * beyond)
+        tokens = self.overhead + self.slope * at
+        tokens += MARGIN_SPREADS * math.sqrt(self.spread_squared) * (SCALE_TOKENS + SCALE_SHARE * at)
+        if at > self.heaviest:
+            tokens += 0.25 * (at - self.heaviest)
+        return math.ceil(tokens)
 
     def learn(self, at: float, tokens: int) -> None:
         """One answer told how many tokens a prompt of this weight had."""

@@ -121,8 +121,7 @@ def _granted(gate: "Gate", journey: Journey, event: e.Granted, now: Instant) -> 
     journey.phase = Phase.CALLING
     is_repeat = deployment.id in journey.called
     journey.called.add(deployment.id)
-    asked = request.ask_tokens or plan.ask_tokens
-    journey.fitted = f"{asked}->{plan.cap_tokens}" if plan.cap_tokens < asked else None
+    journey.fitted = plan.fitted(request.ask_tokens)
     return (
         a.Call(
             number,

@@ -78,10 +78,10 @@ class View:
         )
 
     def successor(self) -> Plan | None:
-        """The catalogue's successor, else any other candidate."""
+        """The catalogue's successor, else another model; the same one elsewhere only when there is no other."""
         row = self.gate.catalog.successor(self.failed.deployment.model)
         named = None if row is None else self.pick(lambda d: d.model == row.id)
-        return named or self.pick(lambda d: d.id != self.failed.deployment.id)
+        return named or self.model() or self.pick(lambda d: d.id != self.failed.deployment.id)
 
     def any(self) -> Plan | None:
         return self.pick(lambda d: True)  # noqa: ARG005 - every candidate will do

@@ -19,7 +19,7 @@ from headgate.quota.answers import Change, Held, Short, View
 from headgate.quota.bucket import INPUT_TOKENS, OUTPUT_TOKENS, REQUESTS, SLACK, TOKENS, Bucket, Need, need_of
 from headgate.quota.cooldown import AGREED_CAP_S, Cooldown, CooldownSource, later
 from headgate.quota.correction import Note
-from headgate.quota.meter import WAIT_ROUNDING_S, Meter, room_in, wait_in
+from headgate.quota.meter import WAIT_ROUNDING_S, Meter, wait_in
 
 MAX_DEPLOYMENTS: Final = 20_000
 """How many deployments are remembered: beyond it the oldest that has nothing open and no cooldown is forgotten."""
@@ -221,7 +221,7 @@ class Ledger:
     # Questions: they change nothing
 
     def view(self, deployment: Deployment, now: Instant) -> View:
-        """How the deployment stands, for comparing several requests with it by `wait_in` and `room_in`."""
+        """How the deployment stands, for comparing several requests with it by `wait_in`."""
         return (self._meters.get(deployment.id) or self._add(deployment)).view(now)
 
     def wait_s(self, deployment: Deployment, amounts: Amounts, now: Instant) -> Seconds:
@@ -230,12 +230,11 @@ class Ledger:
 
     def room(self, deployment: Deployment, input_tokens: int, now: Instant) -> int:
         """The largest output in tokens that fits now beside this input; -1 if not even the request does."""
-        view = self.view(deployment, now)
-        return -1 if view.ready_in_s > 0.0 else room_in(view, input_tokens)
+        return (self._meters.get(deployment.id) or self._add(deployment)).room(input_tokens, now)
 
     def ceiling(self, deployment: Deployment, input_tokens: int) -> int:
         """The largest output in tokens that could ever be reserved beside this input; -1 for none."""
-        return room_in(self.view(deployment, self._books.clock), input_tokens, empty=True)
+        return (self._meters.get(deployment.id) or self._add(deployment)).room(input_tokens, None)
 
     def open_count(self, deployment: Deployment) -> int:
         """How many reservations are open there."""

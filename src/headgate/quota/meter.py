@@ -105,6 +105,30 @@ class Meter(msgspec.Struct):
         )
         return View(self.deployment.id, ready_in_s, rows)
 
+    def room(self, input_tokens: int, now: Instant | None) -> int:
+        """The largest output that fits beside this input, on empty buckets for None; -1 when not even the request does.
+
+        Asked for every request, so it looks at the buckets themselves and makes no view.
+        """
+        cooldown = self.cooldown
+        if now is not None and cooldown is not None and cooldown.until > now:
+            return -1
+        room = UNLIMITED_TOKENS
+        for bucket in self.buckets:
+            selector = bucket.selector
+            free = float(bucket.limit) if now is None else bucket.limit - bucket.level_at(now) + SLACK
+            if selector == TOKENS:
+                left = int(free - input_tokens) if free >= input_tokens else -1
+            elif selector == OUTPUT_TOKENS:
+                left = int(free) if free >= 0.0 else -1
+            elif free < (1 if selector == REQUESTS else input_tokens if selector == INPUT_TOKENS else 0):
+                return -1
+            else:
+                continue
+            if left < room:
+                room = left
+        return room
+
     def hold_back(self) -> None:
         """Let the buckets of a minute and the day's requests drain by what is known of others' spending.
 
@@ -139,17 +163,3 @@ def wait_in(view: View, need: Need) -> Seconds:
             until_free_s = drained_in_s(excess, row.rate, row.drain, row.slow_s)
             wait_s = max(wait_s, until_free_s + WAIT_ROUNDING_S)
     return wait_s
-
-
-def room_in(view: View, input_tokens: int, *, empty: bool = False) -> int:
-    """The largest output that fits beside this input; -1 when not even the request does. `empty`: if all were free."""
-    room = UNLIMITED_TOKENS
-    for row in view.rows:
-        free = float(row.limit) if empty else row.free + SLACK
-        if row.selector == TOKENS:
-            room = min(room, int(free - input_tokens) if free >= input_tokens else -1)
-        elif row.selector == OUTPUT_TOKENS:
-            room = min(room, int(free) if free >= 0 else -1)
-        elif (row.selector == INPUT_TOKENS and free < input_tokens) or (row.selector == REQUESTS and free < 1):
-            return -1
-    return room

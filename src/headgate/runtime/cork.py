@@ -1,8 +1,8 @@
 """Holds what is written in one turn of the event loop and puts it on the wire at its end, one write a connection.
 
-uvloop writes at once, so a head and its body would be two system calls and two packets, and every request that is passed
-on in a busy turn would wake its receiver anew. Held for a turn they cost one call each and the receiver stays awake:
-CPU per proxied request fell by a third at 64 connections.
+uvloop writes at once, so a head and its body would be two system calls and two packets, and every request that is
+passed on in a busy turn would wake its receiver anew. Held for a turn they cost one call each and the receiver stays
+awake: CPU per proxied request fell by a third at 64 connections.
 """
 
 import asyncio
@@ -34,14 +34,12 @@ class Cork:
 class CorkedTransport:
     """A transport whose writes wait for the end of the turn; everything else is the transport's own.
 
-    `on_flush` is called just before bytes reach the real transport.
+    `on_flush` is called when the real transport has been given the bytes, unless it was closed or broke over them.
     """
 
     __slots__ = ("_chunks", "_cork", "_on_flush", "_transport")
 
-    def __init__(
-        self, transport: asyncio.Transport, cork: Cork, on_flush: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, transport: asyncio.Transport, cork: Cork, on_flush: Callable[[], None] | None = None) -> None:
         self._transport = transport
         self._cork = cork
         self._chunks: list[bytes] = []
@@ -62,10 +60,12 @@ class CorkedTransport:
             return
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
-        if self._on_flush is not None:
+        transport = self._transport
+        if transport.is_closing():
+            return
+        transport.write(data)
+        if self._on_flush is not None and not transport.is_closing():
             self._on_flush()
-        if not self._transport.is_closing():
-            self._transport.write(data)
 
     def close(self) -> None:
         """Close once everything is written."""

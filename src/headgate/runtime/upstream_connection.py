@@ -6,14 +6,14 @@ then. It does not decide who uses it next.
 
     connecting -> [TLS handshake] -> idle <-> carrying one exchange -> closed
 
-`written` needs no polling: with a high-water mark of zero the transport says `pause_writing` during `write` exactly
-when the kernel did not take everything, and `resume_writing` when it has.
+`written` needs no polling: with a high-water mark of zero the transport writes at once, and says `resume_writing` when
+the kernel has taken what it did not take then.
 """
 
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 import httptools
 
@@ -251,16 +251,14 @@ class Connection(asyncio.Protocol):
     # -------------------------------------------------------------------------------------------- called by the loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = corked(transport, self._cork, self._flushing)
+        self._transport = corked(transport, self._cork, self._flushed)
         self._transport.set_write_buffer_limits(high=0)
         if self.closed:
             self._transport.abort()
 
-    def _flushing(self) -> None:
-        self._written = True  # unless the transport says at once that it could not write all
-
-    def pause_writing(self) -> None:
-        self._written = False
+    def _flushed(self) -> None:
+        assert self._transport is not None
+        self._written = not self._transport.get_write_buffer_size()
 
     def resume_writing(self) -> None:
         self._written = True
@@ -315,7 +313,8 @@ class Connection(asyncio.Protocol):
         try:
             done = self._tls.handshake(data)
         except ssl.SSLError as error:
-            self._transport.write(self._tls.outgoing())  # the alert that tells the peer why
+            self._transport.write(self._tls.outgoing())
+            self._transport.close()  # sends the alert that tells the peer why
             handshake, self._handshake = self._handshake, None
             if not handshake.done():
                 handshake.set_exception(UpstreamError(UpstreamErrorKind.TLS, detail=describe(error)))

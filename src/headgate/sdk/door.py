@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 import msgspec
 
@@ -28,7 +28,9 @@ from headgate.server.app import new_id
 from headgate.server.auth import LOCAL_TENANT, Identity
 from headgate.server.controls import Controls, InvalidControl, read_controls
 from headgate.server.gateway import Gateway
-from headgate.simulator.http import SimulatorServer
+
+if TYPE_CHECKING:
+    from headgate.simulator.http import SimulatorServer
 
 CALLER = Identity(tenant=LOCAL_TENANT, admin=True)
 """Who has the gate in their own process may do everything with it."""

@@ -62,4 +62,4 @@ def faulty(headers: Headers, faults: Sequence[Fault]) -> Headers:
 
 
 def _remaining(headers: Headers, change: Callable[[str], str]) -> Headers:
-    return tuple((n, change(v) if n.startswith("x-ratelimit-remaining-") else v) for n, v in headers)
+    return tuple((n, change(v) if n.startswith("x-ratelimit-remaining-") and v.isdigit() else v) for n, v in headers)

@@ -4,14 +4,17 @@
 """
 
 import re
+from collections import Counter
 from typing import Final
 
 import msgspec
 
 from headgate.decide import actions as a
 from headgate.decide import events as e
+from headgate.decide.remedies import ROWS
 from headgate.domain.answer import Source
 from headgate.domain.fact import CallEnded, Fact, RequestFinished
+from headgate.domain.failure import FailureKind
 from headgate.domain.time import Instant
 from headgate.protocol.sse import DONE
 from headgate.quota.room import MAX_WAITING
@@ -61,7 +64,10 @@ class OneOutcomeInTime(Invariant):
 
 
 class AttemptsInBounds(Invariant):
-    """12. No attempt starts after the deadline, after client loss, or above the caps; deadlines shrink downstream."""
+    """12. No attempt starts after the deadline, after client loss, or above the caps; deadlines shrink downstream.
+
+    The caps: attempts, calls, the failed row's own limit, and the client's own maximum of tokens.
+    """
 
     number = 12
 
@@ -69,6 +75,8 @@ class AttemptsInBounds(Invariant):
         super().__init__(scene)
         self.attempts: dict[str, int] = {}
         self.calls: dict[str, int] = {}
+        self.kinds: dict[str, Counter[FailureKind]] = {}
+        self.failed: dict[str, tuple[FailureKind, int]] = {}
 
     def calling(self, run: Run, action: a.Call, now: Instant) -> None:
         request = run.request
@@ -81,16 +89,27 @@ class AttemptsInBounds(Invariant):
         attempts = self.attempts.get(name, 0)
         self.require(attempts < request.max_attempts, f"a call after {attempts} attempts", now, name)
         self.require(self.calls[name] <= request.max_calls, f"call {self.calls[name]}", now, name)
+        kind, times = self.failed.get(name, (None, 0))
+        limit = None if kind is None else ROWS[kind].limit
+        self.require(limit is None or times <= limit, f"a call after {times} failures of kind {kind}", now, name)
+        most = request.ask_tokens
+        self.require(most is None or action.cap_tokens <= most, f"{action.cap_tokens} of {most} tokens", now, name)
 
     def call_ended(self, run: Run, event: e.Event, script: Script | None, now: Instant) -> None:  # noqa: ARG002
         name = run.request.id
         if isinstance(event, e.Replied) or (isinstance(event, e.Failed) and _was_attempt(event, script)):
             self.attempts[name] = self.attempts.get(name, 0) + 1
+        if isinstance(event, e.Failed):
+            kinds = self.kinds.setdefault(name, Counter())
+            kinds[event.failure.kind] += 1
+            self.failed[name] = (event.failure.kind, kinds[event.failure.kind])
 
     def told(self, fact: Fact) -> None:
         if isinstance(fact, RequestFinished):
             name = fact.request_id
             counted = (self.attempts.pop(name, 0), self.calls.pop(name, 0))
+            self.failed.pop(name, None)
+            self.kinds.pop(name, None)
             if fact.reason != "client_gone":  # its last call is still to end
                 text = f"{fact.attempts} attempts and {fact.calls} calls are told, {counted} were made"
                 self.require((fact.attempts, fact.calls) == counted, text, fact.at, name)

@@ -1,4 +1,4 @@
-"""The invariants of who is called when: cooldowns, quarantine, repeats, circuits (9, 10, 13, 37 of `faults.md` 5.1)."""
+"""The invariants of who is called when: cooldowns, repeats, turns, circuits (9, 10, 13, 24, 37 of `faults.md` 5.1)."""
 
 from collections import deque
 from typing import Final
@@ -7,6 +7,7 @@ from headgate.decide import actions as a
 from headgate.decide import events as e
 from headgate.decide.settling import UNHEALTHY
 from headgate.domain.failure import FailureKind as F
+from headgate.domain.limits import Deployment
 from headgate.domain.time import NEVER, Instant
 from headgate.simulator.invariants import Invariant, Scene
 from headgate.simulator.script import Script
@@ -48,15 +49,12 @@ class NothingCalledWhileOut(Invariant):
         deployment, request_id = action.deployment, run.request.id
         cooldown = self.gate.ledger.cooldown(deployment, now)
         self.require(cooldown is None, lambda: f"{deployment.id} cools: {cooldown}", now, request_id)
-        if action.key.startswith("own:"):
-            own = run.request.own_key
-            self.require(
-                own is not None and action.key == f"own:{own}", "somebody else's own key is used", now, request_id
-            )
+        own = run.request.own_key
+        if own is not None:
+            mine = action.key == f"own:{own}" and deployment.organisation == f"own-{own}"
+            self.require(mine, f"a caller's own key, but {action.key} at {deployment.id}", now, request_id)
         else:
-            self.require(
-                run.request.own_key is None, "a pool key serves a caller with a key of their own", now, request_id
-            )
+            self.require(not action.key.startswith("own:"), "somebody's own key is used for others", now, request_id)
             self.require(action.key not in self.rejected, f"key {action.key} was rejected before", now, request_id)
         for name in (
             deployment.provider,
@@ -76,7 +74,7 @@ class NotBeforeRetryAfter(Invariant):
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
-        self.until: dict[str, Instant] = {}
+        self.until: list[tuple[Deployment, Instant]] = []
 
     def call_ended(self, run: Run, event: e.Event, script: Script | None, now: Instant) -> None:
         if script is None or script.status != 429 or not isinstance(event, e.Failed):
@@ -93,15 +91,18 @@ class NotBeforeRetryAfter(Invariant):
         wait_s = min(max(header_s or 0.0, body_s or 0.0), DAY_S if agree else 300.0)
         call = run.journey.open
         assert call is not None
-        name = self.gate.ledger.canonical(call.plan.deployment).id
-        self.until[name] = max(now + wait_s, self.until.get(name, 0.0))
+        self.until.append((call.plan.deployment, now + wait_s))
+        self.until = [(deployment, until) for deployment, until in self.until if until > now]
 
     def calling(self, run: Run, action: a.Call, now: Instant) -> None:
-        if not self.until:
-            return
-        name = self.gate.ledger.canonical(action.deployment).id
-        until = self.until.get(name, -NEVER)
-        self.require(now >= until - SLACK, f"{name} said to come back at {until:.3f}", now, run.request.id)
+        name = self._place(action.deployment)
+        for deployment, until in self.until:
+            if now < until - SLACK and self._place(deployment) == name:
+                self.require(None, f"{deployment.id} said to come back at {until:.3f}", now, run.request.id)
+
+    def _place(self, deployment: Deployment) -> tuple[str, str]:
+        """The organisation as it is known by now, and the model."""
+        return self.gate.pool.canonical(deployment.provider, deployment.organisation), deployment.model
 
 
 class RepeatsInBudget(Invariant):
@@ -139,7 +140,7 @@ class Breakers(Invariant):
     none stays open for longer than its longest time."""
 
     number = 37
-    LONGEST_S: Final = 145.0
+    LONGEST_S: Final = 48.1
     LEAST_OPEN_S: Final = 3.9
     IN_A_ROW: Final = 5
 
@@ -195,4 +196,16 @@ class Breakers(Invariant):
             self.require(circuit.open_until <= now + self.LONGEST_S, text, now)
 
 
-ALL: Final = (NothingCalledWhileOut, NotBeforeRetryAfter, RepeatsInBudget, Breakers)
+class NobodyPassedOver(Invariant):
+    """24. Fair turns: a newcomer does not pass those who wait for the same deployment."""
+
+    number = 24
+
+    def calling(self, run: Run, action: a.Call, now: Instant) -> None:
+        journey = run.journey
+        if journey.calls == 1 and not journey.queued_at:
+            waiting = self.gate.room.waiting_for(action.deployment.id)
+            self.require(not waiting, f"{waiting} who wait for {action.deployment.id} are passed", now, run.request.id)
+
+
+ALL: Final = (NothingCalledWhileOut, NotBeforeRetryAfter, RepeatsInBudget, NobodyPassedOver, Breakers)

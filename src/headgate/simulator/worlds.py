@@ -105,8 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if broken or missing else 0
 
 
-def _say(text: str, to: TextIO = sys.stdout) -> None:
-    to.write(f"{text}\n")
+def _say(text: str, to: TextIO | None = None) -> None:
+    (to or sys.stdout).write(f"{text}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
