@@ -345,27 +345,6 @@ MUTATIONS: Final = (
         8,
     ),
     Mutation(
-        "an over-estimate that has drained is not given back",
-        "quota/ledger.py",
-        "difference += over_estimate - min(left, _still_there(reservation, place, bucket, now))",
-        "difference += over_estimate - left",
-        8,
-    ),
-    Mutation(
-        "a refused reservation that has drained is not given back",
-        "quota/ledger.py",
-        "            back = min(back, _still_there(reservation, place, bucket, now))\n",
-        "",
-        8,
-    ),
-    Mutation(
-        "an overdrawn deployment takes nothing from the others' forecast",
-        "quota/forecast.py",
-        "if at_once < 0.0:",
-        "if False:",
-        39,
-    ),
-    Mutation(
         "newcomers do not pass those who wait",
         "decide/machine.py",
         "if not gate.room.waiting() or not gate.room.must_queue(routing.options(gate, journey, now)):",

@@ -22,7 +22,7 @@ from bench.mutation_list import MUTATIONS, Mutation
 
 SOURCE = Path(__file__).parents[1] / "src"
 MOST_SEEDS = 200
-LONGEST_S = 240.0
+PATIENCE_S, PATIENCE_PER_SEED_S = 60.0, 2.0
 CAUGHT = re.compile(r"^seed (\d+): .*?(invariant (\d+)|Error|Exception)", re.MULTILINE)
 
 
@@ -62,7 +62,13 @@ def _play(mutation: Mutation, seeds: int) -> tuple[Mutation, str | None]:
         environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
         try:
             done = subprocess.run(
-                command, env=environment, cwd=folder, capture_output=True, text=True, timeout=LONGEST_S, check=False
+                command,
+                env=environment,
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_S + PATIENCE_PER_SEED_S * seeds,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return mutation, "the worlds hang"

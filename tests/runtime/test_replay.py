@@ -31,6 +31,7 @@ F = FaultKind
 FAULTS = (
     Fault(F.RATE_LIMITED, probability=0.06, delay_s=0.4),
     Fault(F.SERVER_ERROR, probability=0.08),
+    Fault(F.OVER_CAPACITY, model=BIG, from_at=0.8),  # so that circuits open
     Fault(F.RESET_BEFORE_HEADERS, probability=0.05),
     Fault(F.TRUNCATED_JSON, probability=0.05, stream=False),
     Fault(F.INVALID_JSON_CONTENT, probability=0.4),
@@ -121,17 +122,18 @@ async def test_log_of_a_process_under_load_replays(tmp_path: Path) -> None:
     """Every inline answer and every action comes out the same from the snapshot on, and so does the gate's state."""
     loaded = await under_load(tmp_path / "steps.log")
     steps = loaded.steps
-    events = Counter(type(step.event) for step in steps)
-    actions = Counter(type(action) for step in steps for action in step.actions)
+    events: Counter[type] = Counter(type(step.event) for step in steps)
+    actions: Counter[type] = Counter(type(action) for step in steps for action in step.actions)
     shown = {kind.__name__: count for kind, count in {**events, **actions}.items()}
     assert len(steps) >= LEAST_STEPS, shown
     for kind in (e.Arrived, e.Granted, e.Replied, e.Failed, e.Began, e.Considered, e.Woke, e.ClientGone, e.Verified):
         assert events[kind], (kind, shown, loaded.told)
-    for kind in (a.Enqueue, a.Leave, a.Absorb, a.AbsorbFailure, a.Cool, a.Health, a.Learn, a.Cancel, a.Mend, a.Finish):
-        assert actions[kind], (kind, shown, loaded.told)
+    for done in (a.Enqueue, a.Leave, a.Absorb, a.AbsorbFailure, a.Cool, a.Health, a.Learn, a.Cancel, a.Mend, a.Finish):
+        assert actions[done], (done, shown, loaded.told)
 
     gate = replayed(loaded, steps)
     assert gate.snapshot() == loaded.final
+    assert any(circuit.open_until > 0 for circuit in gate.circuits.values())
     _assert_forgeries_are_found(loaded)
 
 

@@ -53,6 +53,7 @@ ANSWERS = [
     "cost-usd",
     "overhead-ms",
     "reason",
+    "explain",
 ]
 
 

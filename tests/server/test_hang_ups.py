@@ -169,6 +169,22 @@ async def test_client_leaves_mid_stream_and_groq_is_told() -> None:
         await until(lambda: not house.simulators[0].connections, within_s=0.2)
 
 
+async def test_client_leaves_while_it_waits_for_a_connection() -> None:
+    """Its place in the line for an upstream connection is free at once, and Groq never hears of it."""
+    silent = Fault(FaultKind.SLOW, delay_s=30.0, containing="silent")
+    one = "[upstream]\nmax_connections = 1"
+    async with house_at_rest_after(one_after_another(silent), models=(BIG,), route="deadline_s = 9", toml=one) as house:
+        first = await asking(house, chat("silent"))
+        await until(lambda: house.seen)
+        second = await asking(house, chat("in line", stream=True))
+        await until(lambda: left_behind(house).get("upstream waiting"))
+        second.hang_up()
+        await until(lambda: not left_behind(house).get("upstream waiting"), within_s=0.2)
+        first.hang_up()
+        await until(lambda: not left_behind(house))
+        assert len(house.seen) == 1
+
+
 async def test_client_leaves_during_a_backoff() -> None:
     """Nobody wakes up to repeat a call for somebody who has left."""
     broken = Fault(FaultKind.SERVER_ERROR, containing="broken")
@@ -223,8 +239,10 @@ async def test_client_does_not_read() -> None:
         writer.write(head.replace("host: x", f"host: 127.0.0.1:{house.port}").encode() + data)
         await until(lambda: house.gateway.in_flight == 1)
         assert await reader.read(12) == b"HTTP/1.1 200"
-        await until(lambda: not left_behind(house), within_s=0.6 + READING_GRACE_S + 1)
-        writer.transport.abort()
+        try:
+            await until(lambda: not left_behind(house), within_s=0.6 + READING_GRACE_S + 1)
+        finally:
+            writer.transport.abort()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
 
@@ -254,6 +272,7 @@ async def test_stream_is_closed_before_it_is_read() -> None:
         assert answered.stream is not None
         await answered.stream.aclose()
         assert "reservations" not in left_behind(house)
+        await until(lambda: not house.groqs[0].limiter.calls, within_s=0.2)
         await answered.stream.aclose()
 
 

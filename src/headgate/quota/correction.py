@@ -51,6 +51,9 @@ LEAST_OBSERVED: Final = 0.2
 """A rate is never judged by less than this share of the memory: about 10 s."""
 
 AGREEING_REPLIES: Final = 3
+APART_S: Final[Seconds] = 0.05
+"""Replies that come closer together than this are one witness: they saw the same burst of calls."""
+
 NEGLIGIBLE_SHARE: Final = 0.03
 GAP_MEMORY: Final = 0.8
 HIT_MEMORY: Final = 0.8
@@ -119,6 +122,7 @@ class Watch(msgspec.Struct):
     observed: float = 0.0
     gap_s: Seconds = 0.0
     low_count: int = 0
+    low_at: Instant = 0.0
     low_least: float = 0.0
     replies: Readings = msgspec.field(default_factory=lambda: Readings([1.0, 1.0, 1.0]))
     starts: Readings = msgspec.field(default_factory=lambda: Readings([1.0, 1.0, 1.0, 1.0]))
@@ -163,7 +167,7 @@ class Watch(msgspec.Struct):
             low, high = self.replies.span(candidates, shown, tolerance, tolerance + slack)
         floor = (low if quiet else min(candidates)) - slack
         if shown < floor - tolerance:
-            down = self._lower(shown - floor, quiet)
+            down = self._lower(shown - floor, quiet, now)
             self._confirm(bucket, 0.0, down, age_s, now)
             return 0.0, down
         self.low_count = 0
@@ -183,9 +187,11 @@ class Watch(msgspec.Struct):
         self.low_count = 0
         self._confirm(bucket, max(0.0, surprise), min(0.0, surprise), 0.0, now)
 
-    def _lower(self, surprise: float, quiet: bool) -> float:
+    def _lower(self, surprise: float, quiet: bool, now: Instant) -> float:
         self.low_least = max(surprise, self.low_least) if self.low_count else surprise
-        self.low_count += 1
+        if not self.low_count or abs(now - self.low_at) >= APART_S:
+            self.low_count += 1
+            self.low_at = now
         if not quiet and self.low_count < AGREEING_REPLIES:
             return 0.0
         self.low_count = 0

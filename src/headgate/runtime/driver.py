@@ -5,7 +5,7 @@ the call is aborted and, in the same tick, settled. Settlement in memory never w
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -53,7 +53,7 @@ class Committed:
         self._relay = relay
         self._leave = leave
 
-    def __aiter__(self) -> AsyncGenerator[bytes, None]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
         return self._relay
 
     async def aclose(self) -> None:

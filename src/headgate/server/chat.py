@@ -76,16 +76,17 @@ async def _answer(
         return
     watch = gateway.watches.watch(receive)
     answered = None
+    explain = controls.inactive if controls.explain else None
     try:
         answered = await gateway.driver.ask(request, chat, identity.own_key)
         if answered.stream is None:
             watch.stop()
             spent_s = gateway.clock.now() - started_at
             overhead_s = max(0.0, spent_s - answered.upstream_s - answered.journey.waited_s)
-            await _send(send, *_whole(gateway, answered, chat, overhead_s, explain=controls.explain))
+            await _send(send, *_whole(gateway, answered, chat, overhead_s, explain))
         else:
             watch.limit(request.deadline_at - gateway.clock.now())
-            await _stream(gateway, send, answered, started_at)
+            await _stream(gateway, send, answered, started_at, explain)
     except asyncio.CancelledError:
         if not watch.gone:
             raise
@@ -96,11 +97,11 @@ async def _answer(
 
 
 def _whole(
-    gateway: Gateway, answered: Answered, chat: Chat, overhead_s: float, *, explain: bool | None
+    gateway: Gateway, answered: Answered, chat: Chat, overhead_s: float, explain: tuple[str, ...] | None
 ) -> tuple[int, list[Header], bytes]:
     """Status, headers and body of whatever is not an upstream stream."""
     finish, journey = answered.finish, answered.journey
-    marks = labels(answered, overhead_s=overhead_s)
+    marks = labels(answered, overhead_s=overhead_s, explain=explain)
     match finish.ending:
         case Ending.ANSWER:
             assert answered.body is not None
@@ -140,10 +141,13 @@ def _relayed(failure: Failure, marks: list[Header], *, own: bool) -> tuple[int, 
     return failure.status, [JSON, NO_RETRY, *marks], failure.body if own else redact(failure.body)
 
 
-async def _stream(gateway: Gateway, send: "Send", answered: Answered, started_at: float) -> None:
+async def _stream(
+    gateway: Gateway, send: "Send", answered: Answered, started_at: float, explain: tuple[str, ...] | None
+) -> None:
     """A committed stream. Nothing is buffered here: `send` waits when the client reads slowly."""
     overhead_s = max(0.0, gateway.clock.now() - started_at - answered.upstream_s - answered.journey.waited_s)
-    headers = [EVENT_STREAM, (b"cache-control", b"no-cache"), *labels(answered, overhead_s=overhead_s)]
+    marks = labels(answered, overhead_s=overhead_s, explain=explain)
+    headers = [EVENT_STREAM, (b"cache-control", b"no-cache"), *marks]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     assert answered.stream is not None
     async for chunk in answered.stream:

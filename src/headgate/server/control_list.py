@@ -186,6 +186,11 @@ ANSWER_HEADERS: Final = (
         name="overhead-ms", kind=ValueKind.NUMBER, meaning="Time spent in Headgate, without waiting for quota."
     ),
     AnswerHeader(name="reason", kind=_TEXT, meaning="Why it came from there, as mended or requests_per_minute."),
+    AnswerHeader(
+        name="explain",
+        kind=_TEXT,
+        meaning="On request, as JSON: controls that do not work yet, candidate models, what was tried in vain.",
+    ),
 )
 
 

@@ -3,8 +3,10 @@
 from functools import lru_cache
 from typing import Final
 
+import msgspec
+
 from headgate.decide.actions import Ending
-from headgate.domain.answer import Source
+from headgate.domain.answer import Source, Tried
 from headgate.observe.stories import usd
 from headgate.runtime.driver import Answered
 
@@ -24,8 +26,17 @@ def request_id(name: str) -> Header:
     return (b"x-request-id", name.encode())
 
 
-def labels(answered: Answered, *, overhead_s: float) -> list[Header]:
-    """Where the answer came from and what it took."""
+class Explanation(msgspec.Struct, frozen=True):
+    """What `x-headgate-explain` says: controls that were given and do not work yet, the models that could serve, in
+    order, and what was tried in vain before the header was sent."""
+
+    inactive: tuple[str, ...]
+    candidates: tuple[str, ...]
+    tried: tuple[Tried, ...]
+
+
+def labels(answered: Answered, *, overhead_s: float, explain: tuple[str, ...] | None = None) -> list[Header]:
+    """Where the answer came from and what it took; `explain` are the inactive controls of a client who asked why."""
     journey, finish = answered.journey, answered.finish
     request = journey.request
     source = finish.source or (Source.UPSTREAM if answered.stream is not None else None)
@@ -50,6 +61,9 @@ def labels(answered: Answered, *, overhead_s: float) -> list[Header]:
     reason = finish.reason or (request.reason if journey.failure is None else journey.failure.kind)
     if reason and finish.ending is not Ending.ABANDONED:
         headers.append((b"x-headgate-reason", _ascii(reason)))
+    if explain is not None:
+        told = Explanation(explain, request.candidates, journey.tried)
+        headers.append((b"x-headgate-explain", msgspec.json.encode(told)))
     return headers
 
 

@@ -157,8 +157,10 @@ class NeverBookedAsZero(Invariant):
 
 
 class Overruns(Invariant):
-    """5. Booked <= reserved, or the excess is recorded as overrun and charged; estimates are upper bounds: overruns stay
-    below 2 % of the settled calls of a world (and 3)."""
+    """5. Booked <= reserved, or the excess is recorded as overrun and charged.
+
+    Estimates are upper bounds: overruns stay below 2 % of the settled calls of a world (and 3).
+    """
 
     number = 5
     MOST_SHARE: Final = 0.02
@@ -217,9 +219,11 @@ class UpstreamTruth(Invariant):
         super().__init__(scene)
         self.underestimated: dict[tuple[str, str], Instant] = {}
         self.held: dict[str, Amounts] = {}
+        self.merged_at: Instant = -NEVER
 
     def watches(self) -> tuple[type, ...]:
-        return (a.Reserve, a.Absorb, a.AbsorbFailure) if self.scene.is_honest else (a.Absorb, a.AbsorbFailure)
+        learning = (a.Absorb, a.AbsorbFailure, a.Identify)
+        return (a.Reserve, *learning) if self.scene.is_honest else learning
 
     def acted(self, action: a.Action, answer: e.Event | None, now: Instant) -> None:
         if isinstance(action, a.Reserve):
@@ -227,10 +231,12 @@ class UpstreamTruth(Invariant):
                 self.held[action.reservation] = action.amounts
         elif isinstance(action, a.Absorb):
             self._header(action, now)
+        elif isinstance(action, a.Identify):
+            self.merged_at = now  # notes from before it know of one part only
         elif isinstance(action, a.AbsorbFailure):
             failure, note = action.failure, action.note
             told = failure.dimension is not None and failure.used is not None
-            if told and failure.status == 429 and not note.others:
+            if told and failure.status == 429 and not note.others and note.at > self.merged_at:
                 assert failure.dimension is not None
                 assert failure.used is not None
                 self._known(action.deployment, failure.dimension, failure.used, now - note.at, now)
@@ -239,7 +245,7 @@ class UpstreamTruth(Invariant):
         """A quiet reply's level is ours from then on, less this call's own reservation that it may still hold."""
         seen, note = action.seen, action.note
         limit, left = seen.limit_tokens, seen.remaining_tokens
-        if limit is None or left is None or not 0 <= left <= limit or note.others:
+        if limit is None or left is None or not 0 <= left <= limit or note.others or note.at <= self.merged_at:
             return
         if self.gate.ledger.open_count(action.deployment) <= action.at_stream_start:
             self._known(action.deployment, Dimension.TPM, limit - left - note.need_tokens, now - note.at, now)

@@ -209,12 +209,16 @@ class VirtualDriver:
             kind, broken_at = UpstreamErrorKind.FIRST_BYTE_TIMEOUT, limit
         else:
             broken_at = now + WIRE_S.get(kind, 0.001)
-            if broken_at > action.deadline_at:
-                kind, broken_at = UpstreamErrorKind.TOTAL_TIMEOUT, action.deadline_at
+            if broken_at > limit:
+                kind, broken_at = UpstreamErrorKind.TOTAL_TIMEOUT, limit
         return self.at(max(now, broken_at), self._never_sent, run, under_way, kind)
 
     def _never_sent(self, run: Run, under_way: Exchange, kind: UpstreamErrorKind) -> None:
-        if run.exchange is under_way:
+        if run.exchange is not under_way:
+            return
+        if run.request.stream and kind in exchange.SLOW:
+            self._ended(run, under_way, Failure(FailureKind.TOO_SLOW, message="no token in time"))
+        else:
             written = kind is UpstreamErrorKind.FIRST_BYTE_TIMEOUT
             self._ended(run, under_way, exchange.broken(kind, written=written))
 
