@@ -154,13 +154,6 @@ MUTATIONS: Final = (
         10,
     ),
     Mutation(
-        "announcement outranks a guess",
-        "quota/cooldown.py",
-        "return new if new.source is CooldownSource.ANNOUNCED else held",
-        "return new",
-        10,
-    ),
-    Mutation(
         "key removed after 401",
         "decide/settling.py",
         "return () if journey.request.own_key else (a.RemoveKey(call.key),)",
@@ -328,13 +321,6 @@ MUTATIONS: Final = (
         "quota/ledger.py",
         "                back -= min(back, meter.tokens.lowered - reservation.tokens_lowered)\n",
         "                pass\n",
-        8,
-    ),
-    Mutation(
-        "a refused call's headers never held its reservation",
-        "decide/settling.py",
-        "note = call.note if isinstance(end, a.Settle) else call.note.without_its_call()",
-        "note = call.note",
         8,
     ),
     Mutation(

@@ -44,6 +44,9 @@ SHORT = Lengths(
     median_tokens=12.0, sigma=0.3, reasoning_low_tokens=0, reasoning_medium_tokens=0, reasoning_high_tokens=0
 )
 BRISK = Pace(network_s=0.002, queue_median_s=0.002, output_speed_factor=4.0)
+LONG = Lengths(median_tokens=40.0, sigma=0.0, reasoning_low_tokens=0, reasoning_medium_tokens=0)
+UNHURRIED = Pace(network_s=0.002, queue_median_s=0.002, output_speed_factor=0.2)
+"""So slow that the events of a stream come one by one, however busy the machine is."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +192,11 @@ def pretend(
         "pace": BRISK,
     }
     return SimulatorSettings(**told | more)
+
+
+def one_after_another(*faults: Any, **more: Any) -> SimulatorSettings:
+    """A pretend Groq that takes its time between the events of a stream."""
+    return pretend(*faults, **{"pace": UNHURRIED, "lengths": LONG} | more)
 
 
 def settings(

@@ -10,7 +10,7 @@ from dataclasses import field as dataclass_field
 from typing import Any, Final
 
 import msgspec
-from tests.remedies.house import BIG, SMALL, Answer, House, Said, chat, pretend
+from tests.remedies.house import BIG, SMALL, Answer, House, Said, chat, one_after_another, pretend
 
 from headgate.decide.remedies import Effect, Remedy
 from headgate.domain.fact import RequestFinished
@@ -576,7 +576,7 @@ BROKEN: Final = (
         K.STREAM_BROKE_LATE,
         R.ERROR_EVENT,
         Expect(status=200, body_has=b"event: error", body_lacks=b"[DONE]", calls="1"),
-        fault(F.CUT, at=0.8),
+        one_after_another(Fault(F.CUT, at=0.8)),
         asks=STREAM,
     ),
     Scenario(K.NO_KEY_LEFT, R.ANSWER_LOCALLY, local(K.NO_KEY_LEFT), keys=""),

@@ -8,7 +8,7 @@ import groq
 import msgspec
 import openai
 import pytest
-from tests.remedies.house import BIG, CHAT, SMALL, Answer, Said, chat, open_house, pretend
+from tests.remedies.house import BIG, CHAT, SMALL, Answer, Said, chat, one_after_another, open_house, pretend
 
 from headgate.domain.limits import Dimension
 from headgate.runtime.keys import config_line, new_virtual_key
@@ -358,7 +358,7 @@ async def test_done_is_added_where_upstream_leaves_it_out() -> None:
 )
 async def test_broken_stream_raises_in_both_sdks(fault: Fault) -> None:
     """After the first token a break is an error event and no clean end: an SDK that iterates raises."""
-    async with open_house(pretend(fault)) as house:
+    async with open_house(one_after_another(fault)) as house:
         raw = await house.ask(chat(stream=True))
         assert b"[DONE]" not in raw.body
         assert raw.error["code"]
@@ -371,6 +371,25 @@ async def test_broken_stream_raises_in_both_sdks(fault: Fault) -> None:
             with pytest.raises(error):
                 [chunk async for chunk in stream]
             await client.close()
+
+
+BROKE_AT_ONCE = Said(
+    200,
+    b'data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":"Hel"}}]}\n\n'
+    b'event: error\ndata: {"error":{"message":"over","type":"server_error","code":"over_capacity"}}\n\n',
+    model=BIG,
+    content_type="text/event-stream",
+)
+
+
+async def test_stream_that_broke_before_anybody_saw_its_first_words() -> None:
+    """First token and error in one piece: the client has seen nothing, so another model serves it."""
+    async with open_house(pretend(), said=(BROKE_AT_ONCE,), models=(BIG, SMALL)) as house:
+        answer = await house.ask(chat(stream=True))
+        assert (answer.status, answer.label("model-served")) == (200, SMALL)
+        assert answer.label("reason") == "stream_broke_early"
+        assert b"Hel" not in answer.body.partition(b"\n")[0]
+        assert answer.body.endswith(b"data: [DONE]\n\n")
 
 
 async def test_tenant_that_floods_is_held_back_alone() -> None:

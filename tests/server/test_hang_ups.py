@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.remedies.house import BIG, CHAT, SMALL, House, chat, open_house, pretend
+from tests.remedies.house import BIG, CHAT, SMALL, House, chat, one_after_another, open_house, pretend
 
 from headgate.decide.events import ClientGone
 from headgate.decide.policy import Policy
@@ -23,14 +23,7 @@ from headgate.simulator.settings import Lengths, Pace, SimulatorSettings
 
 CAP = 5000
 AT_A = Deployment.of("groq", "org_a", BIG)
-UNHURRIED = Pace(network_s=0.002, queue_median_s=0.002, output_speed_factor=0.2)
-LONG = Lengths(median_tokens=40.0, sigma=0.0, reasoning_low_tokens=0, reasoning_medium_tokens=0)
 EVENTS = 22
-
-
-def one_after_another(*faults: Fault, **more: Any) -> SimulatorSettings:
-    """A pretend Groq that takes its time between events."""
-    return pretend(*faults, **{"pace": UNHURRIED, "lengths": LONG} | more)
 
 
 class Client:

@@ -330,7 +330,7 @@ class _Run:
         while (chunk := await stream.read_chunk()) is not None:
             held += reader.feed(chunk)
             if reader.failure is not None:
-                return self._ended(action, reader.failure)
+                return self._ended(action, exchange.early(reader.failure))
             if reader.began:
                 self.bodies[action.number] = bytes(held)
                 return None

@@ -56,6 +56,13 @@ def ended(call: int, outcome: Reply | Failure, limits: SeenLimits | None) -> e.R
     return e.Replied(call, outcome, limits) if isinstance(outcome, Reply) else e.Failed(call, outcome, limits)
 
 
+def early(failure: Failure) -> Failure:
+    """A stream whose first words and whose end came in one piece broke after them, but nobody was shown any."""
+    if failure.kind is not FailureKind.STREAM_BROKE_LATE:
+        return failure
+    return msgspec.structs.replace(failure, kind=FailureKind.STREAM_BROKE_EARLY)
+
+
 def late(outcome: Reply | Failure) -> Reply | Failure:
     """After the first token every failure is the same one: the stream broke, whatever it broke of."""
     if isinstance(outcome, Reply) or outcome.kind is FailureKind.STREAM_BROKE_LATE:

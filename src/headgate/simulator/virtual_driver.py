@@ -325,7 +325,7 @@ class VirtualDriver:
         else:
             under_way.body += out
             if reader.failure is not None:
-                self._ended(run, under_way, reader.failure)
+                self._ended(run, under_way, exchange.early(reader.failure))
                 return True
             if reader.began:
                 run.committed = number
