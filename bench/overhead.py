@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
-
 from bench.load import Load, Outcome, put
 
 ROUNDS = 5
@@ -55,7 +54,8 @@ http {{
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   upstream canned {{ server 127.0.0.1:{upstream}; keepalive 128; }}
   server {{ listen 127.0.0.1:{port}; keepalive_requests 1000000;
-    location / {{ proxy_pass http://canned; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }}
+    location / {{ proxy_pass http://canned; proxy_http_version 1.1;
+      proxy_set_header Connection ""; proxy_buffering off; }}
   }}
 }}
 """
@@ -71,6 +71,7 @@ class Server:
 
 
 def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -96,29 +97,40 @@ def process(arguments: list[str], port: int, environment: dict[str, str] | None 
 
 
 def start(stack: ExitStack, folder: Path) -> list[Server]:
-    """The canned upstream, and everything that stands in front of it."""
-    upstream, relay, gateway = free_port(), free_port(), free_port()
-    python = sys.executable
-    canned = [python, "-m", "bench.canned_upstream", "--port", str(upstream), "--events", str(EVENTS)]
-    canned += ["--gap-ms", str(GAP_MS)]
-    stack.enter_context(process(canned, upstream))
-    floor = [python, "-m", "bench.relay_floor", "--port", str(relay), "--upstream", f"http://127.0.0.1:{upstream}"]
+    """Everything that is compared, each before a canned upstream of its own."""
+    relay, gateway = free_port(), free_port()
+    origin = f"http://127.0.0.1:{canned(stack)}"
+    floor = module("bench.relay_floor", "--port", str(relay), "--upstream", origin)
     servers = [Server("plain relay", relay, stack.enter_context(process(floor, relay)))]
     config = folder / "headgate.toml"
-    config.write_text(GATEWAY.format(upstream=upstream))
+    config.write_text(GATEWAY.format(upstream=canned(stack)))
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("GROQ_", "HEADGATE_"))}
-    serve = [python, "-m", "headgate", "serve", "--config", str(config), "--port", str(gateway)]
+    serve = module("headgate", "serve", "--config", str(config), "--port", str(gateway))
     servers.append(Server("headgate", gateway, stack.enter_context(process(serve, gateway, environment))))
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
     if Path(nginx).exists():
         port = free_port()
-        (folder / "nginx.conf").write_text(NGINX.format(folder=folder, upstream=upstream, port=port))
+        (folder / "nginx.conf").write_text(NGINX.format(folder=folder, upstream=canned(stack), port=port))
         command = [nginx, "-c", str(folder / "nginx.conf"), "-p", str(folder)]
         servers.append(Server("nginx", port, stack.enter_context(process(command, port))))
     return servers
 
 
+def module(name: str, *arguments: str) -> list[str]:
+    """The command that runs one of our modules."""
+    return [sys.executable, "-m", name, *arguments]
+
+
+def canned(stack: ExitStack) -> int:
+    """The port of a canned upstream: one each, since a shared one would count the requests of the others too."""
+    port = free_port()
+    command = module("bench.canned_upstream", "--port", str(port), "--events", str(EVENTS), "--gap-ms", str(GAP_MS))
+    stack.enter_context(process(command, port))
+    return port
+
+
 def measure(servers: list[Server], rounds: int, requests: int, *, streamed: bool) -> dict[str, list[Outcome]]:
+    """Load every server in turn, round by round."""
     outcomes: dict[str, list[Outcome]] = {server.name: [] for server in servers}
     for round_ in range(rounds + 1):
         for server in servers:
@@ -132,10 +144,12 @@ def measure(servers: list[Server], rounds: int, requests: int, *, streamed: bool
 
 
 def cost_us(outcome: Outcome, *, streamed: bool) -> float:
+    """CPU microseconds per request, or per streamed event."""
     return outcome.cpu_us * outcome.requests / outcome.events if streamed else outcome.cpu_us
 
 
 def report(outcomes: dict[str, list[Outcome]], *, streamed: bool) -> None:
+    """Print one table."""
     unit = "event" if streamed else "request"
     medians = {name: statistics.median(cost_us(o, streamed=streamed) for o in each) for name, each in outcomes.items()}
     floor = medians["plain relay"]
@@ -153,6 +167,7 @@ def report(outcomes: dict[str, list[Outcome]], *, streamed: bool) -> None:
 
 
 def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--requests", type=int, default=REQUESTS)

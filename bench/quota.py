@@ -19,10 +19,11 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import aiohttp
-
 from bench.replay import Bucket, Deployment, Served, Stranger, Wanted, replay
+
 from headgate.catalog import default_catalog
 from headgate.domain.limits import Dimension
 from headgate.simulator.http import SimulatorServer, serve_simulator
@@ -99,7 +100,25 @@ class Ask:
 def make_load(seed: int, case: Case, capacity_tokens: float) -> list[Ask]:
     """Poisson arrivals whose true cost adds up to about twice the capacity."""
     dice = random.Random(seed)
-    words = "the order of a customer who asks about delivery and returns goods that came late or broken".split()
+    words = [
+        "the",
+        "order",
+        "of",
+        "a",
+        "customer",
+        "who",
+        "asks",
+        "about",
+        "delivery",
+        "and",
+        "returns",
+        "goods",
+        "that",
+        "came",
+        "late",
+        "or",
+        "broken",
+    ]
     asks: list[Ask] = []
     total = 0
     while total < 2 * capacity_tokens:
@@ -107,7 +126,9 @@ def make_load(seed: int, case: Case, capacity_tokens: float) -> list[Ask]:
         output = max(1, round(dice.lognormvariate(0, task.sigma) * task.median_tokens))
         text = " ".join(dice.choices(words, k=dice.randint(*task.words)))
         model = dice.choice(MODELS)
-        ask = Ask(dice.uniform(0, OFFERED_S), model, task.name, f"{text} [[tokens={output}]]", output, dice.random() < 0.5)
+        ask = Ask(
+            dice.uniform(0, OFFERED_S), model, task.name, f"{text} [[tokens={output}]]", output, dice.random() < 0.5
+        )
         total += count_prompt(model, ask.text, 1, 0, []) + min(output, case.max_tokens or output)
         asks.append(ask)
     return sorted(asks, key=lambda each: each.at_s)
@@ -144,6 +165,7 @@ def make_replay(asks: list[Ask], case: Case) -> Served:
 
 
 def simulator_settings(seed: int, case: Case) -> SimulatorSettings:
+    """The pretend Groq of a case."""
     names = [f"org_{n:026d}" for n in range(ORGANISATIONS)]
     strangers = tuple(
         PretendStranger(name, STRANGER_SHARE, model, STRANGER_TOKENS) for name in names for model in MODELS
@@ -177,7 +199,7 @@ class Gateway:
         self._folder = tempfile.TemporaryDirectory()
         self.url = ""
 
-    async def __aenter__(self) -> "Gateway":
+    async def __aenter__(self) -> Self:
         config = Path(self._folder.name) / "headgate.toml"
         config.write_text(CONFIG)
         port = _free_port()
@@ -283,12 +305,14 @@ def watch(simulator: SimulatorServer) -> Counter[int]:
 
 
 def report(case: Case, asks: list[Ask], ideal: Served, statuses: Counter[int]) -> bool:
+    """Print the figures of a case beside its bounds; whether all hold."""
     answered = [ask for ask in asks if ask.status == 200 and ask.source == "upstream"]
     local = sum(ask.source == "local" for ask in asks)
     refused = len(asks) - len(answered) - local
     tokens = sum(ask.tokens for ask in answered)
     cut = sum(
-        ask.finish_reason == "length" and ask.tokens and ask.output_tokens < (case.max_tokens or 1 << 30) for ask in answered
+        ask.finish_reason == "length" and ask.tokens and ask.output_tokens < (case.max_tokens or 1 << 30)
+        for ask in answered
     )
     rejected = 100 * (statuses[429] + statuses[413]) / max(1, statuses[200])
     share = tokens / ideal.tokens
@@ -298,7 +322,8 @@ def report(case: Case, asks: list[Ask], ideal: Served, statuses: Counter[int]) -
         f"upstream 429 {rejected:.2f} per 100 successes (under {case.most_rejected_per_100:g})": rejected
         < case.most_rejected_per_100,
         f"cut {100 * cut / max(1, len(answered)):.2f} % (at most 1)": cut <= 0.01 * len(answered),
-        f"local {local_points:+.1f} points beside the replay's {100 * ideal.unserved_share:.1f} % (at most +2)": local_points <= 2,
+        f"local {local_points:+.1f} points to the replay's {100 * ideal.unserved_share:.1f} % (most +2)": local_points
+        <= 2,
         f"refused {refused} (0)": refused == 0,
     }
     answered.sort(key=lambda ask: ask.took_s)
@@ -311,6 +336,7 @@ def report(case: Case, asks: list[Ask], ideal: Served, statuses: Counter[int]) -
 
 
 def main() -> int:
+    """Run the chosen cases; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--case", choices=[case.name for case in CASES])
     parser.add_argument("--seed", type=int, default=1)

@@ -90,7 +90,7 @@ class Deployment:
         while at_s <= latest_s:
             trial.drain_to(at_s)
             wait_s = max(bucket.wait_s(amount) for bucket, amount in trial.buckets(need))
-            if wait_s <= 1e-9:  # noqa: PLR2004 - rounding
+            if wait_s <= 1e-9:
                 return at_s
             if need > trial.tokens.limit:
                 break
@@ -116,9 +116,7 @@ class Served:
         return 1 - self.requests / self.asked
 
 
-def replay(
-    load: Sequence[Wanted], deployments: Sequence[Deployment], patience_s: float, deadline_s: float
-) -> Served:
+def replay(load: Sequence[Wanted], deployments: Sequence[Deployment], patience_s: float, deadline_s: float) -> Served:
     """Serve the load in order of arrival."""
     requests = tokens = 0
     for wanted in sorted(load, key=lambda each: each.at_s):

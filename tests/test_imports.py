@@ -92,5 +92,5 @@ def test_unknown_name_is_an_attribute_error() -> None:
     import headgate
 
     with pytest.raises(AttributeError, match="has no attribute 'Headgates'"):
-        _ = headgate.Headgates
+        _ = headgate.Headgates  # type: ignore[attr-defined]
     assert "Headgate" in dir(headgate)

@@ -1,1 +1,1 @@
-"""What to do next: the machine, the remedy table, routing, fitting and what is learned. Pure: no clock, no I/O, no logs."""
+"""What to do next: machine, remedy table, routing, fitting and what is learned. Pure: no clock, no I/O, no logs."""

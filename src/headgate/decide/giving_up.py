@@ -47,7 +47,7 @@ def end(gate: "Gate", journey: Journey, failure: Failure, remedy: Remedy, now: I
         assert journey.cut_plan is not None
         journey.served = journey.cut_plan.deployment
         journey.fitted = journey.cut_plan.fitted(journey.request.ask_tokens)
-        return _done(gate, journey, a.Finish(a.Ending.ANSWER, Source.UPSTREAM, "cut", call=journey.cut_call), now)
+        return _done(journey, a.Finish(a.Ending.ANSWER, Source.UPSTREAM, "cut", call=journey.cut_call), now)
     match remedy:
         case Remedy.ANSWER_LOCALLY:
             journey.phase = Phase.LOCAL
@@ -69,7 +69,7 @@ def end(gate: "Gate", journey: Journey, failure: Failure, remedy: Remedy, now: I
         case _:
             return refuse(gate, journey, now)
     journey.phase = Phase.DONE
-    return _done(gate, journey, ending, now)
+    return _done(journey, ending, now)
 
 
 def refuse(gate: "Gate", journey: Journey, now: Instant) -> Actions:
@@ -79,7 +79,7 @@ def refuse(gate: "Gate", journey: Journey, now: Instant) -> Actions:
     journey.phase = Phase.DONE
     journey.reason = journey.reason or kind
     refusal = _refusal(gate, journey, kind, now)
-    return _done(gate, journey, a.Finish(a.Ending.REFUSAL, None, kind, refusal=refusal), now)
+    return _done(journey, a.Finish(a.Ending.REFUSAL, None, kind, refusal=refusal), now)
 
 
 def _refusal(gate: "Gate", journey: Journey, kind: F, now: Instant) -> Refusal:
@@ -102,11 +102,11 @@ def _refusal(gate: "Gate", journey: Journey, kind: F, now: Instant) -> Refusal:
     return Refusal(RefusalCode.UPSTREAM_FAILED, text, 503, retry_after_s, tried=journey.tried)
 
 
-def _done(gate: "Gate", journey: Journey, ending: a.Finish, now: Instant) -> Actions:
-    return (finished(gate, journey, ending, now), ending)
+def _done(journey: Journey, ending: a.Finish, now: Instant) -> Actions:
+    return (finished(journey, ending, now), ending)
 
 
-def finished(gate: "Gate", journey: Journey, ending: a.Finish, now: Instant) -> a.Note:
+def finished(journey: Journey, ending: a.Finish, now: Instant) -> a.Note:
     """The fact that a request has its outcome."""
     request, served = journey.request, journey.served
     is_answer = ending.ending in {a.Ending.ANSWER, a.Ending.BREAK}

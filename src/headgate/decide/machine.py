@@ -187,7 +187,7 @@ def _replied(gate: "Gate", journey: Journey, event: e.Replied, now: Instant) -> 
         journey.failed = call.plan
         journey.last_key = call.key
         return (*settled, a.Verify(call.number))
-    return (*settled, *answer(gate, journey, call.number, _why(journey), now))
+    return (*settled, *answer(journey, call.number, _why(journey), now))
 
 
 def _why(journey: Journey) -> str:
@@ -216,12 +216,12 @@ def _larger(gate: "Gate", journey: Journey, plan: Plan, now: Instant) -> Actions
     return (a.Enqueue(ticket),)
 
 
-def answer(gate: "Gate", journey: Journey, call: int, reason: str, now: Instant) -> Actions:
+def answer(journey: Journey, call: int, reason: str, now: Instant) -> Actions:
     """The answer of a call goes to the client."""
     journey.phase = Phase.DONE
     journey.reason = reason
     end = a.Finish(a.Ending.ANSWER, Source.UPSTREAM, reason, call=call)
-    return (giving_up.finished(gate, journey, end, now), end)
+    return (giving_up.finished(journey, end, now), end)
 
 
 def _failed(gate: "Gate", journey: Journey, event: e.Failed, now: Instant) -> Actions:
@@ -244,7 +244,7 @@ def _considered(gate: "Gate", journey: Journey, event: e.Considered, now: Instan
 
 def _verified(gate: "Gate", journey: Journey, event: e.Verified, now: Instant) -> Actions:
     if not event.problem:
-        return answer(gate, journey, journey.checked_call, _why(journey), now)
+        return answer(journey, journey.checked_call, _why(journey), now)
     journey.failure = Failure(FailureKind.INVALID_JSON, status=200, message=event.problem)
     return take(gate, journey, journey.failure, now)
 
@@ -252,7 +252,7 @@ def _verified(gate: "Gate", journey: Journey, event: e.Verified, now: Instant) -
 def _mended(gate: "Gate", journey: Journey, event: e.Mended, now: Instant) -> Actions:
     assert journey.failure is not None
     if event.ok:
-        return answer(gate, journey, journey.mended_call, "mended", now)
+        return answer(journey, journey.mended_call, "mended", now)
     return take(gate, journey, journey.failure, now)
 
 
@@ -261,7 +261,7 @@ def _answered_locally(gate: "Gate", journey: Journey, event: e.AnsweredLocally, 
         return giving_up.refuse(gate, journey, now)
     journey.phase = Phase.DONE
     end = a.Finish(a.Ending.LOCAL, Source.LOCAL, journey.reason)
-    return (giving_up.finished(gate, journey, end, now), end)
+    return (giving_up.finished(journey, end, now), end)
 
 
 # The client left -------------------------------------------------------------------------------------------------

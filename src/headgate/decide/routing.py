@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 UNKNOWN_WINDOW_TOKENS: Final = 8192
 
 MOST_SMALLNESS: Final = 2.0
-"""The forecast takes everybody for average. A request that is smaller slips in where the average does not fit, so one of
-half the usual cost may be forecast to wait twice as long before it is refused."""
+"""The forecast takes everybody for average. A smaller request slips in where the average does not fit, so one of half
+the usual cost may be forecast to wait twice as long before it is refused."""
 
 FILLED_SHARE: Final = 0.96
 """How much of a bucket one shrunk ask may fill: the rest forgives a prompt that was estimated a little too low."""

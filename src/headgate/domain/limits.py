@@ -66,7 +66,7 @@ NOTHING: Final = Amounts(requests=0)
 
 
 class Deployment(msgspec.Struct, frozen=True, gc=False):
-    """A model at an organisation: the thing that has quota. `id` is `provider:organisation:model` and is its identity."""
+    """A model at an organisation: the thing that has quota. Its identity is `id`, `provider:organisation:model`."""
 
     id: str
     provider: str

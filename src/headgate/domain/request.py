@@ -55,8 +55,9 @@ class PromptSize(msgspec.Struct, frozen=True, gc=False):
 class Request(msgspec.Struct, frozen=True):
     """The facts of one chat request. The text stays with the door that took it.
 
-    `candidates` are the model ids that may serve, in order, after aliases, tiers, successors and the route;
-    `model_asked` is what the client wrote; `reason` says why another model serves from the start ("retired"). `ask_tokens` is None when the client left the maximum unset.
+    `candidates` are the model ids that may serve, in order, after aliases, tiers, successors and the route.
+    `model_asked` is what the client wrote; `reason` says why another model serves from the start ("retired").
+    `ask_tokens` is None when the client left the maximum unset.
     """
 
     id: str

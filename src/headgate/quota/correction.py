@@ -32,6 +32,8 @@ TOLERANCE_SHARE: Final = 0.01
 
 LEAST_TOLERANCE_TOKENS: Final = 2.0
 TOLERANCE_REQUESTS: Final = 1.0
+TOLERANCE_REQUESTS_SHARE: Final = 0.001
+"""A surprise of one request is rounding, and so is a thousandth of a large limit: that many are simply on their way."""
 
 ESTIMATE_SLACK: Final = 0.25
 """The share of the prompt tokens in flight that may be over-estimate: settlement gives it back, no header need."""
@@ -226,5 +228,5 @@ class Watch(msgspec.Struct):
 def tolerance_of(bucket: Bucket) -> float:
     """How far header and ledger may differ without meaning anything."""
     if bucket.selector == REQUESTS:
-        return TOLERANCE_REQUESTS
+        return max(TOLERANCE_REQUESTS, bucket.limit * TOLERANCE_REQUESTS_SHARE)
     return max(LEAST_TOLERANCE_TOKENS, bucket.limit * TOLERANCE_SHARE)

@@ -1,4 +1,5 @@
-"""Owns how a process that serves is set up: its event loop and its garbage collector. uvloop, which halves the cost of the relay, where it can be installed."""
+"""Owns how a process that serves is set up: uvloop where it can be had, which halves the cost of the relay, and a
+garbage collector that looks seldom."""
 
 import asyncio
 import gc

@@ -28,7 +28,7 @@ class Watches:
 
     def watch(self, receive: Callable[[], Awaitable[MutableMapping[str, Any]]]) -> "Watch":
         """A watch of the current task's connection, that begins after the time of grace."""
-        watch = Watch(receive)
+        watch = Watch(receive, self._loop)
         self._new.append((self._loop.time() + GRACE_S, watch))
         if self._timer is None:
             self._timer = self._loop.call_later(GRACE_S, self._look)
@@ -37,7 +37,9 @@ class Watches:
     def _look(self) -> None:
         now, new = self._loop.time(), self._new
         while new and new[0][0] <= now + TICK_S:
-            new.popleft()[1].start()
+            watch = new.popleft()[1]
+            if not watch.over:
+                watch.start()
         self._timer = self._loop.call_later(max(TICK_S, new[0][0] - now), self._look) if new else None
 
 
@@ -45,17 +47,19 @@ class Watch:
     """Watches the connection of the current task's request. `gone` tells whether the client has left, or might as well:
     it does not read."""
 
-    __slots__ = ("_answering", "_limit", "_over", "_receive", "_watching", "gone")
+    __slots__ = ("_answering", "_limit", "_receive", "_watching", "gone", "over")
 
-    def __init__(self, receive: Callable[[], Awaitable[MutableMapping[str, Any]]]) -> None:
-        task = asyncio.current_task()
+    def __init__(
+        self, receive: Callable[[], Awaitable[MutableMapping[str, Any]]], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        task = asyncio.current_task(loop)
         assert task is not None
         self.gone = False
         self._answering: asyncio.Task[Any] = task
         self._receive = receive
         self._watching: asyncio.Task[None] | None = None
         self._limit: asyncio.TimerHandle | None = None
-        self._over = False
+        self.over = False
 
     def limit(self, time_left_s: float) -> None:
         """Whoever has not read the stream a little after its deadline holds a place and quota for nothing."""
@@ -64,7 +68,7 @@ class Watch:
 
     def stop(self) -> None:
         """The answer is ready, or over."""
-        self._over = True
+        self.over = True
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None
@@ -73,9 +77,7 @@ class Watch:
             self._watching = None
 
     def start(self) -> None:
-        """Begin, unless it is over already."""
-        if self._over:
-            return
+        """Begin."""
         self._watching = self._answering.get_loop().create_task(self._watch())
 
     async def _watch(self) -> None:
