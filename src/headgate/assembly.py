@@ -118,8 +118,8 @@ def make_gateway(
         secrets={key.name: key.secret for provider in settings.providers for key in provider.keys},
         observe=_tell((stories, *observers)),
         recorder=recorder,
-        connect_s=settings.upstream.connect_s,
-        tls_s=settings.upstream.tls_s,
+        limits=settings.upstream,
+        mends=settings.local.mend,
     )
     return Gateway(
         driver=driver,

@@ -26,8 +26,16 @@ NAMES = [
 
 
 def test_the_six_headers_of_a_groq_reply_are_read() -> None:
-    """Requests and tokens, each with limit, rest and time until full."""
-    assert read_limit_headers(SIX) == SeenLimits(1000, 823, 15292.8, 8000, 7656, 2.579)
+    """Requests and tokens, each with limit and rest; the time until full says no more while something is left."""
+    assert read_limit_headers(SIX) == SeenLimits(1000, 823, None, 8000, 7656, None)
+
+
+def test_the_resets_are_read_where_nothing_is_left() -> None:
+    """Each for itself: what is exhausted has its time until full."""
+    spent = {**SIX, "x-ratelimit-remaining-requests": "0"}
+    assert read_limit_headers(spent) == SeenLimits(1000, 0, 15292.8, 8000, 7656, None)
+    spent = {**SIX, "x-ratelimit-remaining-tokens": "0"}
+    assert read_limit_headers(spent) == SeenLimits(1000, 823, None, 8000, 0, 2.579)
 
 
 def test_audio_headers_and_the_wait_of_a_refusal_are_read() -> None:

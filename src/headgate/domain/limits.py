@@ -81,6 +81,8 @@ class Deployment(msgspec.Struct, frozen=True, gc=False):
 class SeenLimits(msgspec.Struct, frozen=True, gc=False):
     """What the limit headers of one reply said; None where a header was absent or unreadable.
 
+    Resets are only read where nothing remains.
+
     At Groq `requests` is always the day and `tokens` always the minute (groq-api.md 2.2, read 2026-11-20).
     """
 

@@ -28,11 +28,13 @@ from headgate.protocol.stream import StreamReader
 from headgate.runtime import exchange
 from headgate.runtime.answering import answer_locally, check, mended_body
 from headgate.runtime.clock import Clock
+from headgate.runtime.settings_model import UpstreamSettings
 from headgate.runtime.settings_secret import Secret
 from headgate.runtime.upstream import Headers, Stream, Timeouts, Upstream, UpstreamError
 
 CHAT_PATH: Final = "/chat/completions"
-IDLE_S: Final = 15.0
+AFTER_DONE_S: Final = 0.25
+"""How long the end of a stream's body may follow its `[DONE]`."""
 LONG_MEND_BYTES: Final = 20_000
 """Longer answers are mended in a thread."""
 
@@ -86,8 +88,8 @@ class Driver:
         secrets: Mapping[str, Secret],
         observe: Callable[[Fact], None],
         recorder: Recorder | None = None,
-        connect_s: float = 3.0,
-        tls_s: float = 5.0,
+        limits: UpstreamSettings,
+        mends: bool = True,
     ) -> None:
         self.gate = gate
         self.clock = clock
@@ -95,7 +97,8 @@ class Driver:
         self.recorder = recorder
         self._connections = connections
         self._authorization = {name: _headers(secret) for name, secret in secrets.items()}
-        self._connect_s, self._tls_s = connect_s, tls_s
+        self.limits = limits
+        self.mends = mends
         self._waiting: dict[str, _Run] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: Instant = NEVER
@@ -176,7 +179,8 @@ class Driver:
     def timeouts(self, call: a.Call, now: Instant, *, stream: bool) -> Timeouts:
         """`first_s` bounds the first token of a stream, or the whole of a buffered reply; the deadline everything."""
         total_s = max(0.01, call.deadline_at - now if stream else min(call.first_s, call.deadline_at - now))
-        return Timeouts(self._connect_s, self._tls_s, min(call.first_s, total_s), IDLE_S, total_s)
+        limits = self.limits
+        return Timeouts(limits.connect_s, limits.tls_s, min(call.first_s, total_s), limits.idle_s, total_s)
 
 
 def _headers(secret: Secret) -> Headers:
@@ -247,6 +251,8 @@ class _Run:
         return Answered(finish, self.journey, body, stream, self.local, self.upstream_s)
 
     async def mend(self, call: int) -> bool:
+        if not self.driver.mends:
+            return False
         parts = (self.chat, self.journey, self.bodies.get(call), self.driver.clock.wall())
         if len(parts[2] or b"") > LONG_MEND_BYTES:  # hostile texts cost seconds: not those of everybody else
             body = await asyncio.to_thread(mended_body, *parts)
@@ -325,7 +331,8 @@ class _Run:
             if isinstance(event, e.Replied):  # a whole body where a stream was asked for
                 return e.Failed(action.number, Failure(FailureKind.MALFORMED_BODY, status=stream.status), event.limits)
             return event
-        self.reader = reader = StreamReader(drop_usage_chunk=not self.chat.include_usage)
+        most = self.driver.limits.max_event_bytes
+        self.reader = reader = StreamReader(drop_usage_chunk=not self.chat.include_usage, max_event_bytes=most)
         held = bytearray()
         while (chunk := await stream.read_chunk()) is not None:
             held += reader.feed(chunk)
@@ -382,6 +389,8 @@ class _Run:
                     if reader.failure is not None or reader.done:
                         break
                 outcome = reader.end()
+                if reader.done and not stream.complete:
+                    await _finish_reading(stream)
             except UpstreamError as error:
                 outcome = exchange.broken(error.kind, written=True, began=True)
             self._close()
@@ -409,6 +418,16 @@ class _Run:
         if journey.phase is Phase.LEAVING:
             assert journey.open is not None
             self.driver.turn(self, e.Failed(journey.open.number, exchange.cancelled(written=written)))
+
+
+async def _finish_reading(stream: Stream) -> None:
+    """Read what may follow `[DONE]`, which is the end of the body as a rule: then the connection can be used again."""
+    try:
+        async with asyncio.timeout(AFTER_DONE_S):
+            while await stream.read_chunk() is not None:
+                pass
+    except (TimeoutError, UpstreamError):
+        pass
 
 
 async def _chunks(chunks: list[bytes]) -> AsyncGenerator[bytes, None]:

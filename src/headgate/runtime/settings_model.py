@@ -154,7 +154,6 @@ class DefaultSettings(Section, frozen=True):
     max_calls: Calls = 6
     substitute: bool = True
     local: LocalSwitch = True
-    continuation: bool = False
 
 
 class RouteTable(Section, frozen=True):
@@ -169,7 +168,6 @@ class RouteTable(Section, frozen=True):
     deadline_s: PositiveSeconds | None = None
     patience_s: Annotated[float, Meta(ge=0, le=MAX_SECONDS)] | None = None
     local: LocalSwitch | None = None
-    continuation: bool | None = None
 
 
 class RouteSettings(msgspec.Struct, frozen=True):
@@ -185,7 +183,6 @@ class RouteSettings(msgspec.Struct, frozen=True):
     deadline_s: float = 50.0
     patience_s: float = 25.0
     local: bool = True
-    continuation: bool = False
 
 
 class AuthSettings(Section, frozen=True):
@@ -200,7 +197,6 @@ class WaitingRoomSettings(Section, frozen=True):
     """`[waiting_room]`: how many requests may wait for quota."""
 
     max_tickets: Count = 10_000
-    max_tickets_per_tenant: Count = 2_000
 
 
 _TIMEOUTS: Final = Timeouts()
@@ -213,9 +209,7 @@ class UpstreamSettings(Section, frozen=True):
 
     connect_s: PositiveSeconds = _TIMEOUTS.connect_s
     tls_s: PositiveSeconds = _TIMEOUTS.tls_s
-    first_byte_s: PositiveSeconds = _TIMEOUTS.first_byte_s
     idle_s: PositiveSeconds = _TIMEOUTS.idle_s
-    total_s: PositiveSeconds = _TIMEOUTS.total_s
     max_head_bytes: Bytes = _REPLY.max_head_bytes
     max_headers: Count = _REPLY.max_headers
     max_body_bytes: Bytes = _REPLY.max_body_bytes
@@ -224,9 +218,6 @@ class UpstreamSettings(Section, frozen=True):
     max_idle: Count = _POOL.max_idle
     max_waiting: Count = _POOL.max_waiting
     idle_expiry_s: PositiveSeconds = _POOL.idle_expiry_s
-
-    def timeouts(self) -> Timeouts:
-        return Timeouts(self.connect_s, self.tls_s, self.first_byte_s, self.idle_s, self.total_s)
 
     def reply_limits(self) -> ReplyLimits:
         return ReplyLimits(
