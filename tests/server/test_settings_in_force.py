@@ -7,7 +7,7 @@ from headgate.simulator.faults import Fault, FaultKind
 
 
 async def test_silence_within_a_stream_is_bounded_by_its_setting() -> None:
-    """`upstream.idle_s`: a stream that falls silent ends in an error event after that time, not after the default 15 s."""
+    """`upstream.idle_s`: a stream that falls silent ends in an error event then, not after 15 s."""
     stalls = one_after_another(Fault(FaultKind.STALLED, at=0.6, stream=True))
     async with open_house(stalls, toml="[upstream]\nidle_s = 0.3", route="deadline_s = 8.0") as house:
         answer = await house.ask(chat("stall", cap=200, stream=True))
