@@ -15,7 +15,7 @@ from headgate.server.auth import Identity
 from headgate.server.controls import InvalidControl, read_controls
 from headgate.server.errors import invalid, refusal_parts
 from headgate.server.gateway import Gateway
-from headgate.server.labels import EVENT_STREAM, JSON, NO_RETRY, Header, labels
+from headgate.server.labels import EVENT_STREAM, JSON, NO_RETRY, WHOLE, Header, labels
 
 if TYPE_CHECKING:
     from headgate.server.app import Receive, Scope, Send
@@ -38,10 +38,10 @@ async def answer(
     if body is None:
         return
     if isinstance(body, Refusal):
-        await _send(send, *refusal_parts(body, name))
+        await _send(scope, send, *refusal_parts(body, name))
         return
     if not gateway.enter(identity.tenant):
-        await _send(send, *refusal_parts(_busy(), name))
+        await _send(scope, send, *refusal_parts(_busy(), name))
         return
     try:
         await _answer(gateway, scope, receive, send, body, identity, name, started_at)
@@ -63,16 +63,16 @@ async def _answer(
         chat = parse_chat(body)
         controls = read_controls(scope["headers"], chat.controls, identity)
     except InvalidBody as problem:
-        await _send(send, *refusal_parts(invalid(problem.message, problem.param), name))
+        await _send(scope, send, *refusal_parts(invalid(problem.message, problem.param), name))
         return
     except InvalidControl as problem:
-        await _send(send, *refusal_parts(problem.refusal, name))
+        await _send(scope, send, *refusal_parts(problem.refusal, name))
         return
     request = gateway.intake.request(
         chat, controls, request_id=name, tenant=identity.tenant, now=started_at, own_key=identity.own_key_id
     )
     if isinstance(request, Refusal):
-        await _send(send, *refusal_parts(request, name))
+        await _send(scope, send, *refusal_parts(request, name))
         return
     watch = gateway.watches.watch(receive)
     answered = None
@@ -83,7 +83,7 @@ async def _answer(
             watch.stop()
             spent_s = gateway.clock.now() - started_at
             overhead_s = max(0.0, spent_s - answered.upstream_s - answered.journey.waited_s)
-            await _send(send, *_whole(gateway, answered, chat, overhead_s, explain))
+            await _send(scope, send, *_whole(gateway, answered, chat, overhead_s, explain))
         else:
             watch.limit(request.deadline_at - gateway.clock.now())
             await _stream(gateway, send, answered, started_at, explain)
@@ -131,6 +131,8 @@ def _local(gateway: Gateway, answered: Answered, chat: Chat, marks: list[Header]
         return 200, [EVENT_STREAM, *marks], b"".join(events)
     return 200, [JSON, *marks], completion_body(f"chatcmpl-{name}", created, LOCAL_MODEL, local.text, label)
 
+
+_NO_EXTENSIONS: Final[dict[str, Any]] = {}
 
 LOCAL_MODEL: Final = "headgate/local"
 
@@ -190,7 +192,10 @@ def _busy() -> Refusal:
     return Refusal(RefusalCode.NO_CAPACITY, text, 429, BUSY_RETRY_S)
 
 
-async def _send(send: "Send", status: int, headers: list[Header], body: bytes) -> None:
-    headers.append((b"content-length", str(len(body)).encode()))
+async def _send(scope: "Scope", send: "Send", status: int, headers: list[Header], body: bytes) -> None:
+    headers.append((b"content-length", b"%d" % len(body)))
+    whole = scope.get("extensions", _NO_EXTENSIONS).get(WHOLE)
+    if whole is not None and whole(status, headers, body):
+        return
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -6,17 +6,18 @@ uvicorn parses and frames; this adds what it has no setting for: how large the h
 import asyncio
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from headgate.protocol.openai import error_body
 from headgate.runtime.cork import Cork, corked
 from headgate.runtime.settings_model import ServerSettings
 from headgate.server.app import App
+from headgate.server.labels import WHOLE
 
 BACKLOG: Final = 2048
 HEAD_TOO_LARGE: Final = (
@@ -107,6 +108,38 @@ def _limited(settings: ServerSettings) -> type[HttpToolsProtocol]:
     return Limited
 
 
+class Whole:
+    """Writes a whole answer of ours at once. uvicorn's own way looks through every header twice with regular
+    expressions for what cannot be in ours, and waits twice; for thirteen headers that is a tenth of a request."""
+
+    __slots__ = ("_cycle",)
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+
+    def __call__(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Answer, if nothing stands in the way; False when the answer must go the usual way."""
+        cycle = self._cycle
+        if cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
+            return False
+        lines = [STATUS_LINE[status]]
+        for name, value in (*cycle.default_headers, *headers):
+            lines += (name, b": ", value, b"\r\n")
+        if not cycle.keep_alive:
+            lines.append(b"connection: close\r\n")
+        lines.append(b"\r\n")
+        head = b"".join(lines)
+        assert head.count(b"\n") == len(cycle.default_headers) + len(headers) + (2 if cycle.keep_alive else 3)
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        cycle.transport.write(head + body)
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+        return True
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """Counts what comes before a body. Raising in a parser's callback ends the connection with `send_400_response`."""
 
@@ -162,6 +195,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head, self._head_bytes = False, 0
         super().on_headers_complete()
+        extensions: dict[str, Any] = {WHOLE: Whole(self.cycle)}
+        self.scope["extensions"] = extensions
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
