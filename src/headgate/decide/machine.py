@@ -139,15 +139,16 @@ def _granted(gate: "Gate", journey: Journey, event: e.Granted, now: Instant) -> 
 
 
 def _patience_with(gate: "Gate", journey: Journey, plan: Plan) -> Seconds:
-    """How long the call may show nothing: to its first token, or buffered until the cap could have been generated at
-    half the usual speed. Twice the learned longest output bounds that cap, so that a huge one hides no slowness."""
+    """How long the call may show nothing: to its first token, or buffered until the cap could have been generated, at
+    the learned speed (the catalogue's while none is learned, and at least half of it). Twice the learned longest output
+    bounds that cap, so that a huge one hides no slowness."""
     speed = gate.learned.speed(plan.deployment.model)
     target = speed.target_s(journey.request.first_token_target_s)
     if journey.request.stream:
         return target
-    usual = gate.model(plan.deployment.model).tokens_per_s
+    usual = gate.model(plan.deployment.model).tokens_per_s or 0
     usual_tokens = 2 * gate.learned.lengths(plan.deployment.model, journey.task).quantile_tokens
-    return target + min(plan.cap_tokens, usual_tokens) / max(speed.tokens_per_s, (usual or 0) / 2, 1.0)
+    return target + min(plan.cap_tokens, usual_tokens) / max(speed.tokens_per_s or usual, usual / 2, 1.0)
 
 
 def _refused(gate: "Gate", journey: Journey, event: e.Refused, now: Instant) -> Actions:  # noqa: ARG001
