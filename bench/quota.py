@@ -208,7 +208,9 @@ class Gateway:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("GROQ_", "HEADGATE_"))}
         environment |= keys | {"GROQ_BASE_URL": self._upstream, "HEADGATE_CONFIG": str(config)}
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "headgate", "serve", "--port", str(port), env=environment, stderr=subprocess.DEVNULL
+            *(sys.executable, "-m", "headgate", "serve", "--port", str(port)),
+            env=environment,
+            stderr=subprocess.DEVNULL,
         )
         self.url = f"http://127.0.0.1:{port}"
         await self._wait_until_ready()
