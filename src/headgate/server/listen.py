@@ -6,6 +6,7 @@ uvicorn parses and frames; this adds what it has no setting for: how large the h
 import asyncio
 import errno
 import socket
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final
@@ -115,12 +116,12 @@ class Whole:
     __slots__ = ("_cycle",)
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
-        self._cycle = cycle
+        self._cycle = weakref.ref(cycle)  # whose scope holds this: a ring would be left to the garbage collector
 
     def __call__(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
         """Answer, if nothing stands in the way; False when the answer must go the usual way."""
-        cycle = self._cycle
-        if cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
+        cycle = self._cycle()
+        if cycle is None or cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
             return False
         lines = [STATUS_LINE[status]]
         for name, value in (*cycle.default_headers, *headers):

@@ -47,7 +47,7 @@ class Watch:
     """Watches the connection of the current task's request. `gone` tells whether the client has left, or might as well:
     it does not read."""
 
-    __slots__ = ("_answering", "_limit", "_receive", "_watching", "gone", "over")
+    __slots__ = ("_answering", "_limit", "_loop", "_receive", "_watching", "gone", "over")
 
     def __init__(
         self, receive: Callable[[], Awaitable[MutableMapping[str, Any]]], loop: asyncio.AbstractEventLoop
@@ -55,20 +55,21 @@ class Watch:
         task = asyncio.current_task(loop)
         assert task is not None
         self.gone = False
-        self._answering: asyncio.Task[Any] = task
-        self._receive = receive
+        self._loop = loop
+        self._answering: asyncio.Task[Any] | None = task
+        self._receive: Callable[[], Awaitable[MutableMapping[str, Any]]] | None = receive
         self._watching: asyncio.Task[None] | None = None
         self._limit: asyncio.TimerHandle | None = None
         self.over = False
 
     def limit(self, time_left_s: float) -> None:
         """Whoever has not read the stream a little after its deadline holds a place and quota for nothing."""
-        loop = self._answering.get_loop()
-        self._limit = loop.call_later(max(0.0, time_left_s) + READING_GRACE_S, self._give_up)
+        self._limit = self._loop.call_later(max(0.0, time_left_s) + READING_GRACE_S, self._give_up)
 
     def stop(self) -> None:
-        """The answer is ready, or over."""
+        """The answer is ready, or over. The request is let go of at once: this may be held until it would be due."""
         self.over = True
+        self._answering = self._receive = None
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None
@@ -78,13 +79,14 @@ class Watch:
 
     def start(self) -> None:
         """Begin."""
-        self._watching = self._answering.get_loop().create_task(self._watch())
+        self._watching = self._loop.create_task(self._watch())
 
     async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
+        while self._receive is not None and (await self._receive())["type"] != "http.disconnect":
             pass
         self._give_up()
 
     def _give_up(self) -> None:
-        self.gone = True
-        self._answering.cancel()
+        if self._answering is not None:
+            self.gone = True
+            self._answering.cancel()
