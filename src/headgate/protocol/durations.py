@@ -47,7 +47,11 @@ def parse_go_duration(text: str) -> Seconds | None:
 def format_go_duration(seconds: Seconds) -> str:
     """`seconds` as Go's `time.Duration.String()` writes it, to the nanosecond; it must be finite."""
     assert isfinite(seconds), f"no duration: {seconds}"
-    ns = round(seconds * _S_NS)
+    return format_go_nanoseconds(round(seconds * _S_NS))
+
+
+def format_go_nanoseconds(ns: int) -> str:
+    """The same of a whole number of nanoseconds, which is what Go counts in."""
     sign, ns = ("-", -ns) if ns < 0 else ("", ns)
     if ns == 0:
         return "0s"
