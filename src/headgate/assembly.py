@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
-from headgate.catalog import Catalog, default_catalog
+from headgate.catalog import GROQ, Catalog, default_catalog
 from headgate.decide.advance import Recorder
 from headgate.decide.gate import Gate
 from headgate.decide.learned import Learned
@@ -29,10 +29,28 @@ from headgate.server.intake import Intake
 FREE_PLAN = "free"
 
 
+OWN_SERVER_WINDOW_TOKENS = 32_768
+"""What a model of one's own server is taken to hold until `[models."NAME/MODEL"]` says more."""
+
+
 def catalog_of(settings: Settings) -> Catalog:
-    """The catalogue with the operator's own changes."""
+    """The catalogue of the providers that take part, with what the operator's own servers serve and own changes."""
     catalog = default_catalog()
-    return catalog.with_overrides(settings.models) if settings.models else catalog
+    served = {
+        model if provider.name == GROQ else f"{provider.name}/{model}": {
+            "provider": provider.name,
+            "wire_id": model,
+            "context_window_tokens": OWN_SERVER_WINDOW_TOKENS,
+        }
+        for provider in settings.providers
+        for model in provider.models
+        if catalog.model(f"{provider.name}/{model}") is None
+    }
+    tables = {name: {**served.pop(name, {}), **table} for name, table in settings.models.items()}
+    if served or tables:
+        catalog = catalog.with_overrides({**served, **tables})
+    chain = tuple(provider.name for provider in settings.providers)
+    return catalog if chain == catalog.chain else catalog.with_chain(chain)
 
 
 def limits_of(settings: Settings, catalog: Catalog) -> Callable[[Deployment], Mapping[Dimension, int]]:

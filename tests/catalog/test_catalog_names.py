@@ -243,14 +243,58 @@ def test_override_changes_only_what_it_names() -> None:
 def test_override_adds_a_model_of_ones_own_server() -> None:
     """A new id joins the candidates of its tier, behind the models that ship, and can be asked by its bare name."""
     table = {"provider": "vllm", "context_window_tokens": 32_768, "tiers": ["fast"]}
-    catalog = CATALOG.with_overrides({"local/tiny": table})
+    catalog = CATALOG.with_overrides({"local/tiny": table}).with_chain(("groq", "vllm"))
     tiny = catalog.model("tiny")
     assert tiny is not None
     assert (tiny.provider, tiny.max_output_tokens, tiny.kind) == ("vllm", 32_768, Kind.CHAT)
     assert [model.id for model in catalog.tier("fast")] == [SMALL, "local/tiny"]
     resolution = catalog.resolve(SMALL, Need.TOOLS)
     assert resolution is not None
-    assert resolution.candidates == (SMALL, "local/tiny", BIG, QWEN)
+    assert resolution.candidates == (SMALL, BIG, QWEN)
+    assert resolution.elsewhere == ("local/tiny",)
+
+
+CHAINED = CATALOG.with_chain(("groq", "mistral", "openai"))
+
+
+@pytest.mark.parametrize(
+    "name, needs, first, firsts_elsewhere",
+    [
+        (SMALL, Need.NONE, SMALL, ["mistral/ministral-8b-latest", "openai/gpt-5.4-nano"]),
+        ("openai/gpt-5.4-nano", Need.NONE, "openai/gpt-5.4-nano", [SMALL, "mistral/ministral-8b-latest"]),
+        ("gpt-5.4-nano", Need.BUILTIN_TOOLS, SMALL, []),
+        (QWEN, Need.BUILTIN_TOOLS | Need.AUDIO, QWEN, []),
+        ("headgate/fast", Need.NONE, SMALL, ["mistral/ministral-8b-latest", "openai/gpt-5.4-nano"]),
+        ("whisper-large-v3", Need.NONE, "whisper-large-v3", []),
+        ("headgate/audio", Need.NONE, "whisper-large-v3-turbo", ["openai/whisper-1"]),
+    ],
+)
+def test_other_providers_stand_in_behind_the_asked_one(
+    name: str, needs: Need, first: str, firsts_elsewhere: list[str]
+) -> None:
+    """Candidates are of one provider; those of others come by the order of the chain, nearest tier first."""
+    resolution = CHAINED.resolve(name, needs)
+    assert resolution is not None
+    assert resolution.candidates[0] == first
+    assert len({_provider(model_id) for model_id in resolution.candidates}) == 1
+    firsts: dict[str, str] = {}
+    for model_id in resolution.elsewhere:
+        firsts.setdefault(_provider(model_id), model_id)
+    assert list(firsts.values()) == firsts_elsewhere
+    assert not set(resolution.candidates) & set(resolution.elsewhere)
+
+
+def _provider(model_id: str) -> str:
+    model = CHAINED.model(model_id)
+    assert model is not None
+    return model.provider
+
+
+def test_model_of_a_provider_that_takes_no_part_serves_nobody() -> None:
+    """Without a key for the provider its models are known by name only: for a message that says what is missing."""
+    assert CATALOG.model("openai/gpt-5.4") is not None
+    assert CATALOG.resolve("openai/gpt-5.4") is None
+    assert "openai/gpt-5.4" not in {model.id for model in CATALOG.current()}
 
 
 def test_override_moves_a_model_between_tiers() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.catalog import TIERS, Kind, Lifecycle, Model, default_catalog
+from headgate.catalog import PROVIDERS, TIERS, Kind, Lifecycle, Model, default_catalog
 from headgate.domain.limits import Dimension
 from headgate.domain.request import Need
 
@@ -186,3 +186,18 @@ def test_running_chat_models_tell_what_decisions_need() -> None:
             assert model.tokens_per_s
             assert {Dimension.RPM, Dimension.RPD, Dimension.TPM, Dimension.TPD} <= set(model.limits["free"])
             assert 0 < model.max_output_tokens <= model.context_window_tokens
+
+
+def test_models_of_other_providers_say_what_their_provider_calls_them() -> None:
+    """Ids begin with a provider that ships as a row, the rest is what is sent, and every one runs with a price or,
+    at OpenRouter, none."""
+    chain = tuple(PROVIDERS)
+    others = [model for model in default_catalog().with_chain(chain).all() if model.provider != "groq"]
+    assert {model.provider for model in others} == set(chain) - {"groq"}
+    for model in others:
+        assert model.id == f"{model.provider}/{model.sent_as}"
+        assert model.is_running
+        if model.kind is Kind.CHAT:
+            assert (model.output_nanousd_per_mtok is None) == (model.provider == "openrouter")
+            assert 0 < model.max_output_tokens <= model.context_window_tokens
+            assert set(model.tiers) & set(TIERS)

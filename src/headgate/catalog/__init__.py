@@ -2,7 +2,21 @@
 
 from headgate.catalog.directory import Catalog
 from headgate.catalog.model import Kind, Lifecycle, Model, Resolution
+from headgate.catalog.providers import GROQ, PROVIDERS, DialectName, Provider
 from headgate.catalog.shipped import default_catalog
 from headgate.catalog.tables import TIERS, CatalogError
 
-__all__ = ["TIERS", "Catalog", "CatalogError", "Kind", "Lifecycle", "Model", "Resolution", "default_catalog"]
+__all__ = [
+    "GROQ",
+    "PROVIDERS",
+    "TIERS",
+    "Catalog",
+    "CatalogError",
+    "DialectName",
+    "Kind",
+    "Lifecycle",
+    "Model",
+    "Provider",
+    "Resolution",
+    "default_catalog",
+]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from headgate.catalog.model import Kind, Lifecycle, Model, Resolution
+from headgate.catalog.providers import GROQ
 from headgate.catalog.tables import LADDER, PREFIX, TIERS, Table, check_names, check_successors, merged, read_model
 from headgate.domain.limits import Dimension
 from headgate.domain.request import Need
@@ -17,12 +18,22 @@ _NO_LIMITS: Final[dict[Dimension, int]] = {}
 
 
 class Catalog:
-    """All models by name. Never changes; `with_overrides` makes another one."""
+    """All models by name. Never changes; `with_overrides` and `with_chain` make another one.
 
-    __slots__ = ("_by_name", "_members", "_models", "_resolved", "_tables")
+    `chain` are the providers that take part, in the order in which they stand in for each other. Models of others are
+    known by name and serve nobody.
+    """
 
-    def __init__(self, tables: Mapping[str, Table], tiers: Mapping[str, Sequence[str]] | None = None) -> None:
+    __slots__ = ("_by_name", "_members", "_models", "_resolved", "_tables", "chain")
+
+    def __init__(
+        self,
+        tables: Mapping[str, Table],
+        tiers: Mapping[str, Sequence[str]] | None = None,
+        chain: Sequence[str] = (GROQ,),
+    ) -> None:
         """`tables` go from id to the fields of `Model`; `tiers` order their members. Raises CatalogError."""
+        self.chain = tuple(chain)
         members = {tier: tuple((tiers or {}).get(tier, ())) for tier in TIERS}
         self._tables = {model_id: _with_tiers(model_id, table, members) for model_id, table in tables.items()}
         self._models = {model_id: read_model(model_id, table) for model_id, table in self._tables.items()}
@@ -40,12 +51,12 @@ class Catalog:
         return self._by_name.get(name)
 
     def all(self) -> tuple[Model, ...]:
-        """Every model, in the order of the data."""
-        return tuple(self._models.values())
+        """Every model of the providers that take part, in the order of the data."""
+        return tuple(model for model in self._models.values() if model.provider in self.chain)
 
     def current(self) -> tuple[Model, ...]:
-        """The models that run for everybody, previews included."""
-        return tuple(model for model in self._models.values() if model.is_running)
+        """Those of them that run for everybody, previews included."""
+        return tuple(model for model in self.all() if model.is_running)
 
     def tier(self, name: str) -> tuple[Model, ...]:
         """The running models of a tier, best first; empty for a name that is no tier."""
@@ -86,8 +97,8 @@ class Catalog:
         """What a model name means for a request with these needs; None for a name that nobody knows.
 
         The named model comes first (the end of its successors when it no longer runs), then, if `substitute`, the
-        other running chat models that meet the needs: same tier, neighbouring tier, the rest. A model that cannot meet
-        the needs stays only when nothing else can.
+        other running chat models of its provider that meet the needs: same tier, neighbouring tier, the rest; those of
+        other providers stand in `elsewhere`. A model that cannot meet the needs stays only when nothing else can.
         """
         key = (name, needs, substitute)
         found = self._resolved.get(key)
@@ -106,7 +117,8 @@ class Catalog:
         asked = name[:LONGEST_COMPARED_NAME].lower()
         meant = {f"{PREFIX}{tier}": f"{PREFIX}{tier}" for tier in (AUTO, *TIERS)}
         for known, model in self._by_name.items():
-            if (runs := self._running(model)) is not None:
+            runs = self._running(model)
+            if runs is not None and runs.provider in self.chain:
                 meant[known.lower()] = runs.id
         close = difflib.get_close_matches(asked, meant, n=4 * n, cutoff=0.6)
         return tuple(dict.fromkeys(meant[known] for known in close))[:n]
@@ -120,7 +132,19 @@ class Catalog:
         changed = dict(self._tables)
         for model_id, change in tables.items():
             changed[model_id] = merged(model_id, changed.get(model_id), change, self._tables)
-        return Catalog(changed, {tier: [model.id for model in members] for tier, members in self._members.items()})
+        return Catalog(changed, self._order(), self.chain)
+
+    def with_chain(self, chain: Sequence[str]) -> "Catalog":
+        """Another catalogue in which these providers take part, in this order."""
+        return Catalog(self._tables, self._order(), chain)
+
+    def _order(self) -> dict[str, list[str]]:
+        ordered = {tier: [model.id for model in members] for tier, members in self._members.items()}
+        for model in self._models.values():  # those that take no part now may do so in another chain
+            for tier in model.tiers:
+                if model.id not in ordered[tier]:
+                    ordered[tier].append(model.id)
+        return ordered
 
     def _resolve(self, name: str, needs: Need, *, substitute: bool) -> Resolution | None:
         model = self._by_name.get(name)
@@ -132,16 +156,33 @@ class Catalog:
         members = self._members.get(tier, ())
         if tier == AUTO or (substitute and members[0].kind is Kind.CHAT):
             members = (*members, *self._substitutes(_rungs_of_tier(tier, members), members))
-        return Resolution(name, None, _able(members, needs), tier=tier)
+        home = min(members, key=self._place).provider if members else GROQ
+        return Resolution(name, None, *self._split(members, home, needs), tier=tier)
 
-    def _resolve_model(self, name: str, asked: Model, needs: Need, *, substitute: bool) -> Resolution:
+    def _resolve_model(self, name: str, asked: Model, needs: Need, *, substitute: bool) -> Resolution | None:
         model = self._running(asked)
+        home = (model or asked).provider
+        if home not in self.chain:
+            return None
         first = () if model is None else (model,)
         candidates = first
         if substitute and asked.kind is Kind.CHAT:
             candidates = (*first, *self._substitutes(_rungs(model or asked), first))
         retired = asked.id if model is not asked else None
-        return Resolution(name, model, _able(candidates, needs), retired=retired)
+        return Resolution(name, model, *self._split(candidates, home, needs), retired=retired)
+
+    def _split(self, models: Sequence[Model], home: str, needs: Need) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The ids of one provider's models that are able, and those of the others in the order of the chain."""
+        able = [model for model in models if model.meets(needs)]
+        here = tuple(model.id for model in able if model.provider == home)
+        there = tuple(model.id for model in sorted(able, key=self._place) if model.provider != home)
+        if here or there:
+            return here or there, there if here else ()
+        return tuple(model.id for model in models[:1]), ()
+
+    def _place(self, model: Model) -> int:
+        """Where the model's provider stands in the chain."""
+        return self.chain.index(model.provider)
 
     def _running(self, model: Model) -> Model | None:
         """The model itself, or who serves instead. An enterprise model without successor is asked for by contract."""
@@ -159,13 +200,8 @@ class Catalog:
 
     def _in_order(self, tier: str, order: tuple[str, ...]) -> tuple[Model, ...]:
         place = {model_id: index for index, model_id in enumerate(order)}
-        members = [model for model in self._models.values() if tier in model.tiers and model.is_running]
+        members = [model for model in self.current() if tier in model.tiers]
         return tuple(sorted(members, key=lambda model: place.get(model.id, len(place))))
-
-
-def _able(models: Sequence[Model], needs: Need) -> tuple[str, ...]:
-    able = tuple(model.id for model in models if model.meets(needs))
-    return able or tuple(model.id for model in models[:1])
 
 
 def _rungs(model: Model) -> tuple[int, ...]:
@@ -187,12 +223,14 @@ def _with_tiers(model_id: str, table: Table, members: Mapping[str, tuple[str, ..
 def _names(models: Mapping[str, Model]) -> dict[str, Model]:
     """Every name a model can be asked by; ids win over aliases, aliases over names that are only derived.
 
-    A bare name that two owners share means neither of them.
+    A bare name that two owners share means neither of them; one that two providers share means the first provider's.
     """
     derived: dict[str, Model | None] = {}
     for model in models.values():
-        for name in {model.id.rpartition("/")[2], f"{model.provider}/{model.id}"} - {model.id}:
-            derived[name] = None if name in derived else model
+        for name in {model.id.rpartition("/")[2], f"{model.provider}/{model.sent_as}"} - {model.id}:
+            known = derived.get(name, model)
+            if known is None or known.provider == model.provider:
+                derived[name] = model if known is model else None
     names = {name: model for name, model in derived.items() if model is not None}
     for model in models.values():
         names.update(dict.fromkeys(model.aliases, model))

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     TRANSCRIPTION = "transcription"
     SPEECH = "speech"
     GUARD = "guard"
+    EMBEDDING = "embedding"
 
 
 Natural = Annotated[int, Meta(ge=0)]
@@ -41,6 +42,8 @@ MILLION: Final = 1_000_000
 class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One id of one provider; the field names are the keys of models.toml and of `[models."id"]` in headgate.toml.
 
+    `wire_id` is what the provider calls the model; "" where that is the id. `translates` says whether a transcription
+    model also translates into English.
     Windows of 0 are not known, which only models that no longer run may have. Prices are integer nano-dollars; None
     where the source states none. `limits` goes from plan to dimension to limit; a dimension that is not there is not
     limited as far as anybody knows. `created` is in Unix seconds. `substitute` says whether the model may serve a
@@ -49,6 +52,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     id: Name
     provider: Name = "groq"
+    wire_id: str = ""
     owned_by: str = ""
     created: Natural = 0
     kind: Kind = Kind.CHAT
@@ -66,6 +70,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     reasoning_efforts: tuple[Name, ...] = ()
     reasoning_default: Name | None = None
     max_images: Natural = 0
+    translates: bool = False
     context_window_tokens: Natural = 0
     max_output_tokens: Natural = 0
     tokens_per_s: Positive | None = None
@@ -76,6 +81,11 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     min_billed_audio_s: Natural = 0
     speech_nanousd_per_mchar: Natural | None = None
     limits: dict[Name, dict[Dimension, Positive]] = {}
+
+    @property
+    def sent_as(self) -> str:
+        """The model's name in requests to its provider."""
+        return self.wire_id or self.id
 
     @property
     def is_running(self) -> bool:
@@ -105,12 +115,14 @@ class Resolution(msgspec.Struct, frozen=True):
     """What a model name means for one request.
 
     `model` is the running model that the name stands for; None for a tier and for a retired model without successor.
-    `candidates` are the ids that may serve, best first; `retired` is the id asked for when it no longer runs;
-    `tier` is the tier asked for (`auto` for `headgate/auto`).
+    `candidates` are the ids that may serve, best first, all of one provider; `elsewhere` are those of the providers
+    that stand in for it, best first; `retired` is the id asked for when it no longer runs; `tier` is the tier asked for
+    (`auto` for `headgate/auto`).
     """
 
     asked: str
     model: Model | None
     candidates: tuple[str, ...]
+    elsewhere: tuple[str, ...] = ()
     retired: str | None = None
     tier: str | None = None

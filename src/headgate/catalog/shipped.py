@@ -1,8 +1,12 @@
-"""The catalogue that ships with Headgate: models.toml, read once and only when somebody asks."""
+"""The catalogue that ships with Headgate: Groq's models and those of other providers, read once, when somebody asks."""
 
 import functools
+from typing import Final
 
 from headgate.catalog.directory import Catalog
+from headgate.catalog.tables import TIERS
+
+FILES: Final = ("models.toml", "elsewhere.toml")
 
 
 @functools.cache
@@ -11,6 +15,7 @@ def default_catalog() -> Catalog:
     import tomllib  # not needed by those who bring their own catalogue
     from importlib import resources
 
-    text = resources.files("headgate.catalog").joinpath("models.toml").read_text(encoding="utf-8")
-    data = tomllib.loads(text)
-    return Catalog(data["models"], data["tiers"])
+    folder = resources.files("headgate.catalog")
+    own, other = (tomllib.loads(folder.joinpath(name).read_text(encoding="utf-8")) for name in FILES)
+    tiers = {tier: [*own["tiers"].get(tier, ()), *other["tiers"].get(tier, ())] for tier in TIERS}
+    return Catalog({**own["models"], **other["models"]}, tiers)

@@ -15,6 +15,17 @@ class Priority(IntEnum):
     BATCH = 2
 
 
+class Strategy(StrEnum):
+    """How a request's deployments are ordered before quota has its say."""
+
+    PRIORITY = "priority"
+    WEIGHTED = "weighted"
+    ROUND_ROBIN = "round-robin"
+    LEAST_LATENCY = "least-latency"
+    LEAST_COST = "least-cost"
+    MOST_HEADROOM = "most-headroom"
+
+
 class Need(Flag):
     """What a model must be able to do to be a candidate."""
 

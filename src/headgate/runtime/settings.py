@@ -10,14 +10,16 @@ from typing import Final
 
 import msgspec
 
+from headgate.catalog.providers import GROQ, PROVIDERS, DialectName
+from headgate.domain.request import Strategy
 from headgate.runtime.settings_checks import check_settings
 from headgate.runtime.settings_convert import convert
-from headgate.runtime.settings_environment import BAD_URL, groq_endpoint, groq_keys, lay_environment, lay_flags
+from headgate.runtime.settings_environment import BAD_URL, groq_endpoint, lay_environment, lay_flags, provider_keys
 from headgate.runtime.settings_model import (
     LATER_SECTIONS,
     AuthSettings,
     DefaultSettings,
-    Dialect,
+    Failover,
     GroqSettings,
     GroqTable,
     LocalSettings,
@@ -42,7 +44,8 @@ from headgate.runtime.upstream import Endpoint
 __all__ = [
     "AuthSettings",
     "DefaultSettings",
-    "Dialect",
+    "DialectName",
+    "Failover",
     "GroqSettings",
     "InvalidSettings",
     "LocalSettings",
@@ -55,6 +58,7 @@ __all__ = [
     "Secret",
     "ServerSettings",
     "Settings",
+    "Strategy",
     "UpstreamSettings",
     "WaitingRoomSettings",
     "find_settings_file",
@@ -62,8 +66,6 @@ __all__ = [
     "load_settings",
 ]
 
-GROQ: Final = "groq"
-GROQ_URL: Final = "https://api.groq.com"
 DEFAULT_ROUTE: Final = "default"
 FILE_NAMES: Final = ("headgate.toml", "headgate.yaml")
 _INHERITED: Final = tuple(DefaultSettings.__struct_fields__)
@@ -201,34 +203,51 @@ def _names_upstream(table: GroqTable) -> bool:
 
 
 def _providers(file: SettingsFile, tree: Tree, environ: Mapping[str, str]) -> Iterator[ProviderSettings]:
-    groq = file.groq
-    named = groq_endpoint(environ)
-    endpoints = (named,) if named is not None else _endpoints(groq, tree, (GROQ,), Dialect.GROQ)
-    keys = (*_keys(groq, GROQ, tree, (GROQ,), environ), *groq_keys(environ))
-    _refuse_doubles(tree, keys)
-    yield ProviderSettings(GROQ, Dialect.GROQ, endpoints or (Endpoint.parse_groq(GROQ_URL),), keys, groq.models)
-    seen = {GROQ}
+    """Groq, then the other known ones that have a key or a table, in the order of their rows, then one's own."""
+    tables = _tables(file, tree)
+    for name in dict.fromkeys((*PROVIDERS, *tables)):
+        path, table = tables.get(name, ((), None))
+        provider = _provider(name, table, tree, path, environ)
+        if table is not None or provider.keys:
+            yield provider
+
+
+def _tables(file: SettingsFile, tree: Tree) -> dict[str, tuple[KeyPath, GroqTable]]:
+    found: dict[str, tuple[KeyPath, GroqTable]] = {GROQ: ((GROQ,), file.groq)}
     for index, table in enumerate(file.providers):
         path: KeyPath = ("providers", index)
-        if table.name in seen:
+        if table.name in found:
             raise tree.error((*path, "name"), f"{table.name!r} is the name of another provider", "choose another")
-        seen.add(table.name)
-        yield _provider(table, tree, path, environ)
+        found[table.name] = (path, table)
+    return found
 
 
-def _provider(table: ProviderTable, tree: Tree, path: KeyPath, environ: Mapping[str, str]) -> ProviderSettings:
-    endpoints = _endpoints(table, tree, path, table.dialect)
-    if not endpoints:
+def _provider(
+    name: str, table: GroqTable | None, tree: Tree, path: KeyPath, environ: Mapping[str, str]
+) -> ProviderSettings:
+    row = PROVIDERS.get(name)
+    dialect = table.dialect if isinstance(table, ProviderTable) else None
+    if dialect is None:
+        dialect = DialectName.COMPATIBLE if row is None else row.dialect
+    endpoints = () if table is None else _endpoints(table, tree, path, dialect)
+    if name == GROQ and (named := groq_endpoint(environ)) is not None:
+        endpoints = (named,)
+    if not endpoints and row is None:
         raise tree.error((*path, "base_url"), "is missing", "add the provider's address, as https://host/v1")
-    keys = tuple(_keys(table, table.name, tree, path, environ))
+    keys = () if table is None else tuple(_keys(table, name, tree, path, environ))
+    if row is not None:
+        keys = (*keys, *provider_keys(environ, row.key_variable))
+        endpoints = endpoints or (Endpoint.parse(row.base_url),)
+    elif not keys:
+        keys = (ProviderKey(f"{name}-keyless", Secret("")),)  # a server of one's own that asks for none
     _refuse_doubles(tree, keys)
-    return ProviderSettings(table.name, table.dialect, endpoints, keys, table.models)
+    return ProviderSettings(name, dialect, endpoints, keys, () if table is None else table.models)
 
 
-def _endpoints(table: GroqTable, tree: Tree, path: KeyPath, dialect: Dialect) -> tuple[Endpoint, ...]:
+def _endpoints(table: GroqTable, tree: Tree, path: KeyPath, dialect: DialectName) -> tuple[Endpoint, ...]:
     if table.base_url is not None and table.endpoints:
         raise tree.error((*path, "base_url"), "stands beside `endpoints`", "keep one of them")
-    parse = Endpoint.parse_groq if dialect is Dialect.GROQ else Endpoint.parse
+    parse = Endpoint.parse_groq if dialect is DialectName.GROQ else Endpoint.parse
     urls: list[tuple[KeyPath, str]] = [((*path, "endpoints", at), url) for at, url in enumerate(table.endpoints)]
     if table.base_url is not None:
         urls = [((*path, "base_url"), table.base_url)]
@@ -295,4 +314,11 @@ def _route(name: str, file: SettingsFile, default: RouteTable, tree: Tree) -> Ro
         raise tree.error(("routes", name, "max_calls"), what, "raise max_calls or lower max_attempts")
     values["patience_s"] = min(values["patience_s"], values["deadline_s"])
     values["local"] = file.local.enabled and values["local"] not in {False, "off"}
-    return RouteSettings(name=name, models=table.models or (), tier=table.tier, **values)
+    return RouteSettings(
+        name=name,
+        models=table.models or (),
+        tier=table.tier,
+        weights=table.weights,
+        providers=default.providers if table.providers is None else table.providers,
+        **values,
+    )

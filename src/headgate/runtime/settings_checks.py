@@ -6,7 +6,7 @@ The order is that of harm: who may come in first.
 import re
 from typing import Final
 
-from headgate.catalog import CatalogError
+from headgate.catalog import PROVIDERS, CatalogError
 from headgate.runtime.keys import PEPPERED
 from headgate.runtime.settings_model import SettingsFile, is_loopback
 from headgate.runtime.settings_source import InvalidSettings, Tree, nearest
@@ -51,16 +51,23 @@ def _check_names(file: SettingsFile, tree: Tree) -> None:
         return
     from headgate.catalog import TIERS, default_catalog
 
-    catalog = default_catalog()
+    names = [*PROVIDERS, *(table.name for table in file.providers)]
+    catalog = default_catalog().with_chain(tuple(dict.fromkeys(names)))
     for model_id, table in file.models.items():
         try:
-            catalog = catalog.with_overrides({model_id: table})
+            catalog = catalog.with_overrides({model_id: _served(file, model_id) | table})
         except CatalogError as error:
             raise _wrong_model(tree, model_id, str(error)) from None
     for name, route in file.routes.items():
+        for index, provider in enumerate(route.providers or ()):
+            if provider not in names:
+                raise tree.error(
+                    ("routes", name, "providers", index), f"there is no provider {provider!r}", nearest(provider, names)
+                )
         if route.tier is not None and route.tier not in TIERS:
             raise tree.error(("routes", name, "tier"), f"there is no tier {route.tier!r}", nearest(route.tier, TIERS))
         own = {model for provider in (file.groq, *file.providers) for model in provider.models}
+        own |= {f"{provider.name}/{model}" for provider in file.providers for model in provider.models}
         for index, model in enumerate(route.models or ()):
             if model not in own and catalog.resolve(model) is None:
                 close = " or ".join(catalog.nearest(model)) or "a model of `headgate models`"
@@ -69,6 +76,14 @@ def _check_names(file: SettingsFile, tree: Tree) -> None:
     for name, plan in plans.items():
         if plan not in known_plans:
             raise tree.error(("organisations", name, "plan"), f"there is no plan {plan!r}", nearest(plan, known_plans))
+
+
+def _served(file: SettingsFile, model_id: str) -> dict[str, object]:
+    """What is known of a model because an own server lists it: enough for a table of the rest."""
+    for provider in file.providers:
+        if model_id.removeprefix(f"{provider.name}/") in provider.models:
+            return {"provider": provider.name, "context_window_tokens": 1}
+    return {}
 
 
 def _wrong_model(tree: Tree, model_id: str, message: str) -> InvalidSettings:

@@ -1,9 +1,10 @@
-"""Owns what the environment says: `HEADGATE_*` laid over the file, and Groq's keys, organisations and address.
+"""Owns what the environment says: `HEADGATE_*` laid over the file, and the providers' keys and organisations.
 
 - HEADGATE_SERVER__PORT=9000: server.port; two underscores go one table deeper
 - HEADGATE_PORT, HEADGATE_HOST, HEADGATE_LOG_LEVEL: short forms for [server]
 - HEADGATE_CONFIG, HEADGATE_ENV: which file, which overlay of it
-- GROQ_API_KEY, GROQ_API_KEY_2, ...: keys; GROQ_ORG_2 names the organisation that key 2 belongs to
+- GROQ_API_KEY, GROQ_API_KEY_2, ...: keys; GROQ_ORG_2 names the organisation that key 2 belongs to; the same for
+  OPENAI, MISTRAL, GEMINI and OPENROUTER
 - GROQ_BASE_URL or GROQ_API_URL: another upstream, as the host root or as the address that ends in /openai/v1
 """
 
@@ -31,7 +32,6 @@ CLIENT: Final = frozenset({"HEADGATE_API_KEY", "HEADGATE_BASE_URL"})
 _SERVICE_LINK = re.compile(r"HEADGATE_(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)")
 """What Kubernetes and Docker links put into the environment of everything beside a service named headgate."""
 _LINKED_PORT = re.compile(r"(?:tcp|udp|sctp)://")
-_KEY_VARIABLE = re.compile(r"GROQ_API_KEY(?:_(.*))?", re.DOTALL)
 _NUMBER = re.compile(r"[1-9][0-9]{0,3}")
 _ORGANISATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _YES_NO: Final = {
@@ -59,19 +59,22 @@ def lay_flags(tree: Tree, flags: Mapping[str, object]) -> None:
             tree.lay(tuple(key.split(".")), value, f"--{key.rpartition('.')[2].replace('_', '-')}")
 
 
-def groq_keys(environ: Mapping[str, str]) -> tuple[ProviderKey, ...]:
-    """The keys of the environment in the order of their numbers. Raises InvalidSettings."""
+def provider_keys(environ: Mapping[str, str], variable: str) -> tuple[ProviderKey, ...]:
+    """One provider's keys (`GROQ_API_KEY`, `GROQ_API_KEY_2`, ...) in the order of their numbers. Raises
+    InvalidSettings."""
     named: dict[int, str] = {}
-    for variable in sorted(environ):
-        found = _KEY_VARIABLE.fullmatch(variable)
-        if found is None or not environ[variable].strip():
+    for name in sorted(environ):
+        if not name.startswith(variable) or not environ[name].strip():
             continue
-        number = _number(variable, found[1])
+        suffix = name.removeprefix(variable)
+        if suffix and not suffix.startswith("_"):
+            continue
+        number = _number(name, variable, suffix.removeprefix("_") if suffix else None)
         if number in named:
-            both = f"{named[number]} and {variable} both give key {number}"
-            raise InvalidSettings("environment", variable, both, f"keep one; GROQ_API_KEY is the same as {variable}")
-        named[number] = variable
-    return tuple(_groq_key(environ, number, named[number]) for number in sorted(named))
+            both = f"{named[number]} and {name} both give key {number}"
+            raise InvalidSettings("environment", name, both, f"keep one; {variable} is the same as {name}")
+        named[number] = name
+    return tuple(_key(environ, variable, number, named[number]) for number in sorted(named))
 
 
 def groq_endpoint(environ: Mapping[str, str]) -> Endpoint | None:
@@ -96,26 +99,27 @@ BAD_URL: Final = (
 )
 
 
-def _number(variable: str, suffix: str | None) -> int:
+def _number(name: str, variable: str, suffix: str | None) -> int:
     if suffix is None:
         return 1
     if _NUMBER.fullmatch(suffix) is None:
         what = "is not the name of a key"
-        raise InvalidSettings("environment", variable, what, "number the keys GROQ_API_KEY_1, GROQ_API_KEY_2, ...")
+        raise InvalidSettings("environment", name, what, f"number the keys {variable}_1, {variable}_2, ...")
     return int(suffix)
 
 
-def _groq_key(environ: Mapping[str, str], number: int, variable: str) -> ProviderKey:
-    text = environ[variable].strip()
+def _key(environ: Mapping[str, str], variable: str, number: int, name: str) -> ProviderKey:
+    text = environ[name].strip()
     if not is_sendable(text):
         what = "is too long, or has blanks or characters that no key has"
-        raise InvalidSettings("environment", variable, what, "set it to the key alone, as the provider shows it")
-    organisation = environ.get(f"GROQ_ORG_{number}", "").strip() or None
+        raise InvalidSettings("environment", name, what, "set it to the key alone, as the provider shows it")
+    owner = f"{variable.removesuffix('_API_KEY')}_ORG_{number}"
+    organisation = environ.get(owner, "").strip() or None
     if organisation is not None and _ORGANISATION.fullmatch(organisation) is None:
         what = "is not the name of an organisation"
         fix = "use letters, digits, dots, dashes and underscores, at most 100"
-        raise InvalidSettings("environment", f"GROQ_ORG_{number}", what, fix)
-    return ProviderKey(variable, Secret(text), organisation)
+        raise InvalidSettings("environment", owner, what, fix)
+    return ProviderKey(name, Secret(text), organisation)
 
 
 def _path_of(tree: Tree, name: str) -> tuple[KeyPath, Any]:

@@ -10,7 +10,9 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from headgate.catalog.providers import DialectName
 from headgate.domain.limits import Dimension
+from headgate.domain.request import Strategy
 from headgate.runtime.keys import VirtualKeyRow
 from headgate.runtime.settings_secret import Secret
 from headgate.runtime.upstream import Endpoint, PoolLimits, ReplyLimits, Timeouts
@@ -43,19 +45,20 @@ Calls = Annotated[int, Meta(ge=1, le=MAX_CALLS)]
 LocalSwitch: TypeAlias = bool | Literal["auto", "off"]
 
 
-class Dialect(StrEnum):
-    """How a provider speaks."""
-
-    GROQ = "groq"
-    OPENAI = "openai"
-
-
 class Passthrough(StrEnum):
     """When a caller's own provider key is used."""
 
     WITH_KEY = "with-key"
     ALWAYS = "always"
     NEVER = "never"
+
+
+class Failover(StrEnum):
+    """When a request goes to another provider: once no place here can come in time, at once, or never."""
+
+    AFTER_WAIT = "after-wait"
+    AT_ONCE = "at-once"
+    OFF = "off"
 
 
 class LogLevel(StrEnum):
@@ -110,14 +113,17 @@ class GroqTable(Section, frozen=True):
 
 
 class ProviderTable(GroqTable, frozen=True, kw_only=True):
-    """An entry of `[[providers]]`."""
+    """An entry of `[[providers]]`. `openai`, `mistral`, `gemini` and `openrouter` are known: their address and dialect
+    may be left out, and their keys may stand in the environment instead. Any other name is a server of your own that
+    speaks OpenAI's API, such as vLLM, Ollama or llama.cpp; `models` are what it serves, asked for as `NAME/MODEL`."""
 
     name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
-    dialect: Dialect = Dialect.OPENAI
+    dialect: DialectName | None = None
 
 
 class ProviderKey(msgspec.Struct, frozen=True):
-    """One credential. `name` is unique and may be shown; `organisation` is None until a reply names it."""
+    """One credential. `name` is unique and may be shown; `organisation` is None until a reply names it. An empty secret
+    sends no authorisation."""
 
     name: str
     secret: Secret
@@ -125,10 +131,10 @@ class ProviderKey(msgspec.Struct, frozen=True):
 
 
 class ProviderSettings(msgspec.Struct, frozen=True):
-    """A provider as it is used: at least one endpoint, perhaps no key (a local server, or callers' own keys)."""
+    """A provider as it is used: at least one endpoint, perhaps no key (when only callers' own are used)."""
 
     name: str
-    dialect: Dialect
+    dialect: DialectName
     endpoints: tuple[Endpoint, ...]
     keys: tuple[ProviderKey, ...] = ()
     models: tuple[str, ...] = ()
@@ -154,13 +160,23 @@ class DefaultSettings(Section, frozen=True):
     max_calls: Calls = 6
     substitute: bool = True
     local: LocalSwitch = True
+    failover: Failover = Failover.AFTER_WAIT
+    strategy: Strategy = Strategy.PRIORITY
 
 
 class RouteTable(Section, frozen=True):
-    """`[routes.NAME]`; what is left out comes from `[routes.default]`, then from `[defaults]`."""
+    """`[routes.NAME]`; what is left out comes from `[routes.default]`, then from `[defaults]`.
+
+    `weights` go from a model's or a provider's name to its share under the strategy `weighted`.
+    """
 
     models: ModelNames | None = None
     tier: Name | None = None
+    weights: dict[ModelName, Annotated[int, Meta(ge=0, le=MAX_COUNT)]] = {}
+    providers: ModelNames | None = None
+    """The chain of providers, in order, instead of all that have keys."""
+    failover: Failover | None = None
+    strategy: Strategy | None = None
     substitute: bool | None = None
     max_attempts: Attempts | None = None
     max_calls: Calls | None = None
@@ -183,6 +199,10 @@ class RouteSettings(msgspec.Struct, frozen=True):
     deadline_s: float = 50.0
     patience_s: float = 25.0
     local: bool = True
+    failover: Failover = Failover.AFTER_WAIT
+    strategy: Strategy = Strategy.PRIORITY
+    weights: dict[str, int] = {}
+    providers: tuple[str, ...] | None = None
 
 
 class AuthSettings(Section, frozen=True):
