@@ -73,3 +73,10 @@ need_dev() {
     installed requirements-dev.lock || install_lock requirements-dev.lock
     installed requirements.lock || install_lock requirements.lock
 }
+
+# The client libraries of tests/clients, beside the rest because they want older SDKs.
+need_clients() (
+    venv=.venv-clients
+    python=$venv/bin/python
+    installed requirements-clients.lock || install_lock requirements-clients.lock
+)
