@@ -57,7 +57,7 @@ MUTATIONS: Final = (
     Mutation(
         "limit of a row",
         "decide/remedying.py",
-        "return limit is None or self.journey.rows.get(self.failure.kind, 0) < limit",
+        "return limit is None or self.journey.rows.count(self.failure.kind) < limit",
         "return True",
         12,
     ),
@@ -220,8 +220,8 @@ MUTATIONS: Final = (
     Mutation(
         "unknown usage settles the whole reservation",
         "decide/settling.py",
-        "[a.Settle(call.reservation, None if usage is None else usage.metered)]",
-        "[a.Settle(call.reservation, usage.metered) if usage else a.Release(call.reservation, keep_request=True)]",
+        "    metered = first_s = None\n",
+        "    metered, first_s = Usage(0, 0).metered, None\n",
         4,
     ),
     Mutation(
@@ -284,7 +284,7 @@ MUTATIONS: Final = (
     Mutation(
         "a reservation is in the buckets",
         "quota/ledger.py",
-        "            bucket.level += need[bucket.selector]\n",
+        "            bucket.level = level\n",
         "            pass\n",
         1,
     ),
@@ -305,7 +305,7 @@ MUTATIONS: Final = (
     Mutation(
         "upward correction by headers",
         "quota/correction.py",
-        "spent = min(max(bucket.lifted, least), most)",
+        "spent = least if least > bucket.lifted else bucket.lifted",
         "spent = 0.0",
         8,
     ),
@@ -355,8 +355,8 @@ MUTATIONS: Final = (
     Mutation(
         "the answer names the model that served",
         "decide/giving_up.py",
-        'served.model if is_answer and served else "headgate/local"',
-        'request.model_asked if is_answer and served else "headgate/local"',
+        'served.model if served is not None else "headgate/local"',
+        'request.model_asked if served is not None else "headgate/local"',
         18,
     ),
 )

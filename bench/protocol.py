@@ -8,6 +8,8 @@ import timeit
 from collections.abc import Callable
 
 from headgate.protocol.chat import parse_chat, to_upstream
+from headgate.protocol.cleaning import Cleaned
+from headgate.protocol.dialects import DIALECTS
 from headgate.protocol.limits import read_limit_headers
 from headgate.protocol.reply import read_reply
 from headgate.protocol.stream import StreamReader
@@ -62,6 +64,10 @@ def measure(name: str, function: Callable[[], object], number: int = 20_000, per
     print(f"{name:44} {best / number / per * 1e6:8.2f} µs")
 
 
+GROQ = DIALECTS["groq"]
+CLEANED = Cleaned(drop=frozenset({"logprobs"}))
+
+
 def main() -> None:
     """Prints one line for each function."""
     chat = parse_chat(COMPACT)
@@ -70,11 +76,11 @@ def main() -> None:
     measure("parse_chat, with spaces", lambda: parse_chat(SPACED))
     measure("parse_chat, Hindi", lambda: parse_chat(HINDI))
     measure(
-        "to_upstream", lambda: to_upstream(chat, model="openai/gpt-oss-120b", max_completion_tokens=640, stream=True)
+        "to_upstream", lambda: to_upstream(chat, dialect=GROQ, model="openai/gpt-oss-120b", max_completion_tokens=640)
     )
     measure(
         "to_upstream, first of a body",
-        lambda: to_upstream(chat, model="m", max_completion_tokens=9, stream=True, drop=frozenset({"logprobs"})),
+        lambda: to_upstream(chat, dialect=GROQ, model="m", max_completion_tokens=9, cleaned=CLEANED),
     )
     measure("read_reply", lambda: read_reply(REPLY))
     measure("read_limit_headers, six", lambda: read_limit_headers(HEADERS))

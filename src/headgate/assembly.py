@@ -12,14 +12,15 @@ from headgate.decide.gate import Gate
 from headgate.decide.learned import Learned
 from headgate.decide.policy import Policy
 from headgate.decide.pool import Key, pool_of
-from headgate.decide.remedies import ROWS, Rows
+from headgate.decide.remedies import NO_REMEDIES, ROWS, Rows
 from headgate.domain.fact import Fact
 from headgate.domain.limits import Deployment, Dimension
 from headgate.observe.stories import Stories
+from headgate.protocol.dialects import DIALECTS
 from headgate.quota.ledger import Ledger
 from headgate.quota.room import WaitingRoom
 from headgate.runtime.clock import Clock, MonotonicClock
-from headgate.runtime.driver import CHAT_PATH, Connection, Driver
+from headgate.runtime.driver import Connection, Driver
 from headgate.runtime.settings import ProviderSettings, Settings
 from headgate.runtime.upstream_proxy import open_upstream
 from headgate.server.auth import Door
@@ -99,13 +100,13 @@ def make_gate(
     endpoints = {provider.name: len(provider.endpoints) for provider in settings.providers}
     return Gate(
         catalog=catalog,
-        policy=msgspec.structs.replace(policy or Policy(), endpoints=endpoints),
+        policy=msgspec.structs.replace(policy or Policy(fits=settings.handling.fit), endpoints=endpoints),
         pool=pool_of(keys, catalog),
         ledger=Ledger(limits_of(settings, catalog), plan_for(settings, catalog)),
         room=WaitingRoom(settings.waiting_room.max_tickets),
         learned=Learned(),
         dice=dice,
-        rows=rows,
+        rows=rows if settings.handling.remedies else NO_REMEDIES,
     )
 
 
@@ -147,6 +148,7 @@ def make_gateway(
         catalog=catalog,
         clock=clock,
         upstream=upstream,
+        handling=settings.handling,
         max_body_bytes=settings.server.max_body_bytes,
         max_in_flight=settings.server.max_in_flight,
         max_in_flight_per_tenant=settings.server.max_in_flight_per_tenant,
@@ -160,7 +162,8 @@ def _connections(provider: ProviderSettings, settings: Settings, environment: Ma
     return [
         Connection(
             open_upstream(endpoint, reply_limits=limits, pool_limits=pool, environment=environment),
-            endpoint.path(CHAT_PATH),
+            endpoint.prefix,
+            DIALECTS[provider.dialect],
         )
         for endpoint in provider.endpoints
     ]

@@ -1,15 +1,19 @@
 """The client's chat body: what is understood, what is refused, what the provider gets."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from headgate.domain.request import Check, Need, PromptSize
 from headgate.protocol.chat import Chat, InvalidBody, parse_chat, to_upstream
+from headgate.protocol.cleaning import Cleaned
+from headgate.protocol.dialects import DIALECTS
 
 RECORDINGS = Path(__file__).parents[2].parent / "shared" / "data" / "groq_recordings.jsonl"
 HELLO = {"role": "user", "content": "hi"}
@@ -24,7 +28,7 @@ def body(**fields: object) -> bytes:
 
 def sent(chat: Chat, **how: Any) -> dict[str, Any]:
     """What the provider would read."""
-    how = {"model": "served", "max_completion_tokens": 640, "stream": False, **how}
+    how = {"dialect": DIALECTS["groq"], "model": "served", "max_completion_tokens": 640, **how}
     decoded: dict[str, Any] = json.loads(to_upstream(chat, **how))
     return decoded
 
@@ -125,6 +129,63 @@ def test_the_prompt_counts_everything_a_model_reads() -> None:
     assert size.latin == len(json.dumps(call)) + len(json.dumps([LOOK_UP]))
 
 
+CALL = {"id": "c", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    "message, clean",
+    [
+        (HELLO, True),
+        ({"role": "system", "content": [{"type": "text", "text": "hi"}], "name": "a"}, True),
+        ({"role": "assistant", "content": None, "tool_calls": [CALL], "reasoning": "so"}, True),
+        ({"role": "assistant", "content": "", "function_call": {"name": "f", "arguments": "{}"}}, True),
+        ({"role": "tool", "content": "1", "tool_call_id": "c"}, True),
+        ({"role": "assistant", "content": "x", "reasoning_content": "so"}, False),
+        ({"role": "assistant", "content": "x", "refusal": None}, False),
+        ({"role": "assistant", "content": "x", "function_call": None}, False),
+        ({"role": "assistant", "content": "x", "tool_calls": None}, False),
+        ({"role": "assistant", "content": "x", "reasoning": None}, False),
+        ({"role": "user", "content": "x", "name": None}, False),
+        ({"role": "user", "content": "x", "name": 7}, False),
+    ],
+)
+def test_messages_with_a_field_that_groq_refuses_are_not_clean(message: dict[str, object], clean: bool) -> None:
+    """Unknown fields and nulls are told of; they are no reason to refuse, and travel as they came."""
+    chat = parse_chat(body(messages=[HELLO, message]))
+    assert chat.clean_messages is clean
+    assert sent(chat)["messages"] == [HELLO, message]
+
+
+def nested(depth: int) -> object:
+    """A list in a list in a list."""
+    value: object = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda deep: {"metadata": deep},
+        lambda deep: {"tools": [{"type": "mcp", "server": deep}]},
+        lambda deep: {"headgate": {"agent": deep}},
+        lambda deep: {"tool_choice": {"type": deep}},
+        lambda deep: {"stream_options": {"other": deep}},
+        lambda deep: {"response_format": {"type": "text", "other": deep}},
+        lambda deep: {"messages": [{"role": "user", "content": "x", "other": deep}]},
+        lambda deep: {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": deep}]}]},
+        lambda deep: {"messages": [{"role": "assistant", "content": None, "tool_calls": deep}]},
+    ],
+)
+def test_deep_nesting_is_refused_wherever_it_stands(place: Callable[[object], dict[str, object]]) -> None:
+    """No place of a body is deep enough to exhaust a reader that comes after us."""
+    assert parse_chat(body(**place(nested(50)))).model == "m"
+    for depth in (65, 400):
+        with pytest.raises(InvalidBody, match="nested"):
+            parse_chat(body(**place(nested(depth))))
+
+
 REFUSED: list[tuple[dict[str, object], str]] = [
     ({"model": None}, "model"),
     ({"model": ""}, "model"),
@@ -219,9 +280,9 @@ def test_a_stream_always_brings_its_usage() -> None:
     """Usage is asked for whatever the client said; without streaming neither field is sent."""
     for options in (None, {"include_usage": False}, {"include_usage": True, "other": 1}):
         chat = parse_chat(body(stream=True, stream_options=options))
-        streamed = sent(chat, stream=True)
+        streamed = sent(chat)
         assert (streamed["stream"], streamed["stream_options"]) == (True, {"include_usage": True})
-        assert not {"stream", "stream_options"} & sent(chat).keys()
+        assert not {"stream", "stream_options"} & sent(parse_chat(body(stream=False, stream_options=options))).keys()
 
 
 def test_a_tier_is_replaced_kept_or_dropped() -> None:
@@ -229,9 +290,19 @@ def test_a_tier_is_replaced_kept_or_dropped() -> None:
     chat = parse_chat(body(service_tier="flex", logprobs=True))
     assert sent(chat)["service_tier"] == "flex"
     assert sent(chat, service_tier="on_demand")["service_tier"] == "on_demand"
-    assert not {"service_tier", "logprobs"} & sent(chat, drop=frozenset({"service_tier", "logprobs"})).keys()
+    assert "logprobs" not in sent(chat, cleaned=Cleaned(drop=frozenset({"logprobs"})))
+    assert "service_tier" not in sent(chat, dialect=DIALECTS["mistral"])
     assert sent(chat)["logprobs"] is True
     assert "service_tier" not in sent(parse_chat(body()))
+
+
+def test_what_is_cleaned_replaces_what_came() -> None:
+    """The provider's own words stand where the client's stood, for one call; the next starts from the client's."""
+    chat = parse_chat(body(max_tokens=9, seed=4))
+    cleaned = Cleaned(changed={"random_seed": Raw(b"4")}, drop=frozenset({"seed"}))
+    sent_to_mistral = sent(chat, dialect=DIALECTS["mistral"], cleaned=cleaned)
+    assert sent_to_mistral == {"model": "served", "max_tokens": 640, "messages": [HELLO], "random_seed": 4}
+    assert sent(chat)["seed"] == 4
 
 
 def test_other_fields_travel_byte_for_byte() -> None:
@@ -239,7 +310,7 @@ def test_other_fields_travel_byte_for_byte() -> None:
     raw = b'[ {"role" : "user", "content":"caf\\u00e9 \\/ 1.0"} ]'
     metadata = b'{"z":1.50, "a":1E2}'
     chat = parse_chat(b'{ "messages":%b,\n "model":"m", "metadata": %b }' % (raw, metadata))
-    upstream = to_upstream(chat, model='a"b', max_completion_tokens=5, stream=False)
+    upstream = to_upstream(chat, dialect=DIALECTS["groq"], model='a"b', max_completion_tokens=5)
     assert upstream == b'{"model":"a\\"b","max_completion_tokens":5,"messages":%b,"metadata":%b}' % (raw, metadata)
 
 
@@ -278,4 +349,4 @@ def test_no_body_raises_anything_else(raw: bytes) -> None:
         chat = parse_chat(raw)
     except InvalidBody:
         return
-    assert sent(chat, stream=True)["model"] == "served"
+    assert sent(chat)["model"] == "served"

@@ -123,10 +123,41 @@ ROWS = [
     (400, groq("json mode cannot be combined with tool/function calling"), K.BAD_REQUEST),
     (400, groq("'messages.1' : property 'reasoning_content' is unsupported"), K.BAD_REQUEST),
     (400, groq("file must be one of [flac mp3]", "unsupported_audio_format"), K.BAD_REQUEST),
+    (
+        400,
+        (
+            b'[{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens '
+            b'allowed (1048576).","status":"INVALID_ARGUMENT"}}]'
+        ),
+        K.CONTEXT_OVERFLOW,
+    ),
+    (400, b'{"object":"error","message":"Invalid model: x","type":"invalid_model","code":"1500"}', K.MODEL_GONE),
+    (400, b'{"error":{"message":"x/y is not a valid model ID","code":400}}', K.MODEL_GONE),
+    (
+        400,
+        (
+            b'[{"error":{"code":400,"message":"User location is not supported for the API use.",'
+            b'"status":"FAILED_PRECONDITION"}}]'
+        ),
+        K.ACCESS_DENIED,
+    ),
     # 401, 402, 403, 404
     (401, groq("Invalid API Key", "invalid_api_key"), K.INVALID_KEY),
     (401, b'{"detail":"Unauthorized"}', K.INVALID_KEY),
     (402, b'{"error":{"code":402,"message":"Insufficient credits"}}', K.SPEND_LIMIT),
+    (403, b'{"error":{"message":"Key limit exceeded (total limit).","code":403}}', K.SPEND_LIMIT),
+    (
+        403,
+        b'[{"error":{"code":403,"message":"Your API key was reported as leaked.","status":"PERMISSION_DENIED"}}]',
+        K.INVALID_KEY,
+    ),
+    (
+        403,
+        b'{"error":{"code":403,"message":"Input moderated.","metadata":{"reasons":["violence"],"flagged_input":"x"}}}',
+        K.SAFETY_REFUSAL,
+    ),
+    (404, b'{"error":{"message":"No endpoints found for x/y.","code":404}}', K.MODEL_GONE),
+    (404, b'{"error":{"message":"No endpoints found that support tool use.","code":404}}', K.BAD_REQUEST),
     (403, groq("Access denied. Please check your network settings.", type=None), K.ACCESS_DENIED),
     (403, groq("Blocked by the organisation.", "model_permission_blocked_org"), K.MODEL_GONE),
     (403, groq("Blocked by the project.", "model_permission_blocked_project"), K.MODEL_GONE),
@@ -170,6 +201,11 @@ ROWS = [
         K.REQUESTS_PER_MINUTE,
     ),
     (429, groq("No room.", "service_tier_capacity_exceeded"), K.OVER_CAPACITY),
+    (
+        429,
+        b'{"object":"error","message":"No room.","type":"service_tier_capacity_exceeded","code":"3505"}',
+        K.OVER_CAPACITY,
+    ),
     (429, groq("No room.", "capacity_exceeded"), K.FLEX_FULL),
     (429, b"", K.REQUESTS_PER_MINUTE),
     (429, b"<html>Too Many Requests</html>", K.REQUESTS_PER_MINUTE),
@@ -178,6 +214,11 @@ ROWS = [
     (
         429,
         b'[{"error":{"code":429,"message":"Quota exceeded.","details":[{"quotaId":"RequestsPerDayPerModel"}]}}]',
+        K.DAILY_LIMIT,
+    ),
+    (
+        429,
+        b'{"error":{"code":429,"message":"Provider error","metadata":{"limit_source":"openrouter_free_tier_daily"}}}',
         K.DAILY_LIMIT,
     ),
     # 498 and the server's own
@@ -192,6 +233,10 @@ ROWS = [
     (200, b'{"error":{"code":429,"message":"Rate limited"}}', K.REQUESTS_PER_MINUTE),
     (200, groq("Bad value."), K.BAD_REQUEST),
     (200, b'{"error":"something broke"}', K.OVER_CAPACITY),
+    (200, b'{"error":{"code":"429","message":"Rate limited"}}', K.REQUESTS_PER_MINUTE),
+    (200, b'{"object":"error","message":"Slow.","code":"1300","raw_status_code":429}', K.REQUESTS_PER_MINUTE),
+    (200, b'{"choices":[{"finish_reason":"error","error":{"code":502,"message":"Broke off"}}]}', K.OVER_CAPACITY),
+    (200, b'{"choices":[{"finish_reason":"error","error":{"code":403,"message":"flagged as x"}}]}', K.SAFETY_REFUSAL),
     # no API answered
     (200, b"<html>Please sign in</html>", K.MALFORMED_BODY),
     (200, b"", K.MALFORMED_BODY),
@@ -238,6 +283,28 @@ def test_gemini_hides_its_wait_in_the_details() -> None:
     """RetryInfo carries `34s`."""
     body = b'[{"error":{"code":429,"message":"Slow down.","details":[{"retryDelay":"34s"}]}}]'
     assert classify(429, body, {}).wait_s == 34.0
+
+
+def test_a_moment_is_a_wait_only_for_those_who_know_the_time() -> None:
+    """OpenRouter copies headers with epoch milliseconds into the body; without a wall clock they say nothing."""
+    body = b'{"error":{"message":"Slow.","code":429,"metadata":{"headers":{"X-RateLimit-Reset":"1795200060000"}}}}'
+    assert classify(429, body, {}, wall_s=1_795_200_000.0).wait_s == 60.0
+    assert classify(429, body, {}).wait_s is None
+    assert classify(429, body, {"retry-after": "7"}, wall_s=1_795_200_061.0).wait_s == 7.0
+    assert classify(429, body, {}, wall_s=0.0).wait_s == 86_400.0
+
+
+def test_a_validators_complaints_become_a_sentence() -> None:
+    """Mistral and vLLM answer with a list of places and messages, bare or inside `message.detail`."""
+    complaint = b'{"type":"extra_forbidden","loc":["body","tools"],"msg":"Extra inputs are not permitted","input":[]}'
+    for body in (b'{"detail":[%b]}' % complaint, b'{"object":"error","message":{"detail":[%b]}}' % complaint):
+        assert classify(422, body, {}).message == "body.tools: Extra inputs are not permitted"
+
+
+def test_masking_takes_time_in_proportion_to_the_body() -> None:
+    """No text makes a pattern try twice: a megabyte passes, which would take hours otherwise."""
+    for text in (b"a-" * 500_000, b"*" * 1_000_000, b"api key provided: " * 50_000, b"a" * 1_000_000):
+        assert len(redact(text)) <= 2 * len(text)
 
 
 @pytest.mark.parametrize("written, text", [("half a {", "half a {"), ("", ""), ({"name": "f"}, '{"name":"f"}')])
@@ -294,6 +361,13 @@ def test_a_hostile_body_is_only_unreadable(body: bytes) -> None:
         ("org-AbCdEfGhIjKlMnOpQrSt on tokens", "org-redacted on tokens"),
         ("Incorrect API key provided: sk-proj-ab***yz.", "Incorrect API key provided: sk-redacted."),
         ("key gsk_abcDEF123456 was refused", "key gsk_redacted was refused"),
+        ("Incorrect API key provided: my-own-key. You can find", "Incorrect API key provided: redacted. You can find"),
+        ("Incorrect API key provided: abcd********wxyz.", "Incorrect API key provided: redacted."),
+        ("the key abcd********wxyz was refused", "the key redacted was refused"),
+        ("the key ****wxyz was refused", "the key redacted was refused"),
+        ("for user user_2abcDEFghiJKLmnoPQR", "for user user_redacted"),
+        ("API not used in project projects/123456789 before", "API not used in project projects/redacted before"),
+        ("a **bold** word and ***two*** and a line ****", "a **bold** word and ***two*** and a line ****"),
         ("code project_spend_limit_exceeded", "code project_spend_limit_exceeded"),
         ("code model_permission_blocked_org", "code model_permission_blocked_org"),
         ("a risk-assessment of the organisation", "a risk-assessment of the organisation"),

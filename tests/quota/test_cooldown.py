@@ -59,27 +59,15 @@ def test_announcement_replaces_a_guess_and_the_later_announcement_holds() -> Non
     assert books.cool(HERE, 120.0, ANNOUNCED, 100.0, "429").until == 150.0
 
 
-def test_guessed_cooldown_is_probed_once_and_ended_by_success() -> None:
-    """Half of it must have passed; the one probe gets through, the next call does not, a success ends it."""
-    books = ledger()
-    books.cool(HERE, 120.0, GUESSED, 100.0, "503")
-    assert not books.take_probe(HERE, 105.0)
-    assert isinstance(books.reserve(HERE, "early", SMALL, 105.0, probe=True), Short)
-    assert books.take_probe(HERE, 110.0)
-    assert not books.take_probe(HERE, 110.0)
-    assert isinstance(books.reserve(HERE, "other", SMALL, 110.0), Short)
-    assert isinstance(books.reserve(HERE, "probe", SMALL, 110.0, probe=True), Held)
-    books.end_cooldown(HERE)
-    assert isinstance(books.reserve(HERE, "after", SMALL, 111.0), Held)
-
-
-def test_announced_cooldown_is_never_probed_nor_ended_early() -> None:
-    """A success that was under way does not take back what the provider announced."""
-    books = ledger()
-    books.cool(HERE, 120.0, ANNOUNCED, 100.0, "429")
-    assert not books.take_probe(HERE, 119.0)
-    books.end_cooldown(HERE)
-    assert isinstance(books.reserve(HERE, "a", SMALL, 119.0, probe=True), Short)
+def test_cooldown_holds_to_its_end_whoever_set_it() -> None:
+    """Nothing is reserved before it, though a call that was under way succeeds meanwhile; at its end all is well."""
+    for source in (GUESSED, ANNOUNCED):
+        books = ledger()
+        assert isinstance(books.reserve(HERE, "under way", SMALL, 99.0), Held)
+        books.cool(HERE, 120.0, source, 100.0, "429")
+        books.settle("under way", SMALL, 101.0)
+        assert books.reserve(HERE, "early", SMALL, 119.0) == Short(120.0)
+        assert isinstance(books.reserve(HERE, "in time", SMALL, 120.0), Held)
 
 
 def test_cooldown_does_not_grow_when_the_clock_goes_back() -> None:

@@ -128,7 +128,9 @@ async def test_log_of_a_process_under_load_replays(tmp_path: Path) -> None:
     assert len(steps) >= LEAST_STEPS, shown
     for kind in (e.Arrived, e.Granted, e.Replied, e.Failed, e.Began, e.Considered, e.Woke, e.ClientGone, e.Verified):
         assert events[kind], (kind, shown, loaded.told)
-    for done in (a.Enqueue, a.Leave, a.Absorb, a.AbsorbFailure, a.Cool, a.Health, a.Learn, a.Cancel, a.Mend, a.Finish):
+    for done in (
+        a.Enqueue, a.Leave, a.Conclude, a.Absorb, a.AbsorbFailure, a.Cool, a.Health, a.Cancel, a.Mend, a.Finish,
+    ):  # fmt: skip
         assert actions[done], (done, shown, loaded.told)
 
     gate = replayed(loaded, steps)

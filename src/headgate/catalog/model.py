@@ -37,6 +37,7 @@ Name = Annotated[str, Meta(min_length=1)]
 
 NOT_RUNNING: Final = frozenset({Lifecycle.ENTERPRISE, Lifecycle.RETIRED})
 MILLION: Final = 1_000_000
+HOUR_S: Final = 3_600
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,16 +100,26 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def cost_nanousd(self, usage: Usage) -> int:
         """What one usage row costs, rounded once, half to even; parts without a known price cost nothing."""
         full = self.input_nanousd_per_mtok or 0
-        cached = full if self.cached_input_nanousd_per_mtok is None else self.cached_input_nanousd_per_mtok
-        cached_tokens = min(usage.cached_tokens, usage.prompt_tokens)
+        cached = self.cached_input_nanousd_per_mtok
+        cached_tokens, prompt_tokens = usage.cached_tokens, usage.prompt_tokens
+        if cached_tokens > prompt_tokens:
+            cached_tokens = prompt_tokens
         total = (
-            (usage.prompt_tokens - cached_tokens) * full
-            + cached_tokens * cached
+            (prompt_tokens - cached_tokens) * full
+            + cached_tokens * (full if cached is None else cached)
             + usage.completion_tokens * (self.output_nanousd_per_mtok or 0)
+            + usage.characters * (self.speech_nanousd_per_mchar or 0)
         )
-        whole, rest = divmod(total, MILLION)
-        half = MILLION // 2
-        return whole + (rest > half or (rest == half and whole % 2 == 1))
+        if not usage.audio_s:
+            return _rounded(total, MILLION)
+        heard_s = max(usage.audio_s, self.min_billed_audio_s)
+        return _rounded(total * HOUR_S + heard_s * (self.audio_nanousd_per_hour or 0) * MILLION, MILLION * HOUR_S)
+
+
+def _rounded(total: int, unit: int) -> int:
+    whole, rest = divmod(total, unit)
+    twice = 2 * rest
+    return whole + (twice > unit or (twice == unit and whole % 2 == 1))
 
 
 class Resolution(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ start with the line, the key and the fix (exit code 78). Without any file the de
 | `GROQ_API_KEY`, `GROQ_API_KEY_2`, ... | provider keys; the first may be numbered 1, gaps are allowed |
 | `GROQ_ORG_1`, `GROQ_ORG_2`, ... | the organisation of the key of that number; its keys share its quota |
 | `GROQ_BASE_URL` or `GROQ_API_URL` | another upstream: the host root, or the address ending in `/openai/v1` |
+| `OPENAI_API_KEY` and the same of `MISTRAL`, `GEMINI`, `OPENROUTER` | other providers' keys, numbered as Groq's are |
 | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` | the proxy to providers; never to this machine |
 """
 
@@ -50,6 +51,7 @@ SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
     ("[waiting_room]", model.WaitingRoomSettings),
     ("[upstream]", model.UpstreamSettings),
     ("[local]", model.LocalSettings),
+    ("[handling]", model.HandlingSettings),
 )
 
 MODELS: Final = """\

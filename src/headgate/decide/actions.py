@@ -1,4 +1,7 @@
-"""What the machine wants done. Some are answered by the gate in the same tick, the rest by whoever drives."""
+"""What the machine wants done. Some are answered by the gate in the same tick, the rest by whoever drives.
+
+Like events and facts they are trees of frozen values, which no ring can go through: the collector is spared them.
+"""
 
 from enum import StrEnum
 
@@ -15,7 +18,7 @@ from headgate.quota.lanes import Ticket
 # Answered by the gate (`Gate.apply`), at once, in memory ---------------------------------------------------------
 
 
-class Reserve(msgspec.Struct, frozen=True, tag=True):
+class Reserve(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Hold these amounts at the deployment; the answer is `Granted` or `Refused`."""
 
     deployment: Deployment
@@ -23,21 +26,43 @@ class Reserve(msgspec.Struct, frozen=True, tag=True):
     amounts: Amounts
 
 
-class Settle(msgspec.Struct, frozen=True, tag=True):
+class Conclude(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """A call was answered: settle its reservation, correct the ledger by the reply's headers, tell the circuit that all
+    is well, and learn prompt ratio, output length and speed from the usage. In this order, settlement first.
+
+    One action, because every answer comes this way: failures are told apart and take the single ones below. `metered`
+    None books the whole reservation because nobody knows; `seen` is None where headers said nothing, or had been
+    absorbed when the stream began; `usage` None teaches nothing; `first_s` is the time to the first token or byte.
+    """
+
+    deployment: Deployment
+    reservation: str
+    metered: Amounts | None
+    seen: SeenLimits | None
+    note: LevelNote
+    usage: Usage | None
+    task: str
+    prompt_weight: float
+    cap_tokens: int
+    was_cut: bool
+    first_s: Seconds | None
+
+
+class Settle(msgspec.Struct, frozen=True, tag=True, gc=False):
     """End a reservation with what was used; None books the whole of it because nobody knows."""
 
     reservation: str
     metered: Amounts | None
 
 
-class Release(msgspec.Struct, frozen=True, tag=True):
+class Release(msgspec.Struct, frozen=True, tag=True, gc=False):
     """End a reservation of a call that provably generated nothing."""
 
     reservation: str
     keep_request: bool
 
 
-class Absorb(msgspec.Struct, frozen=True, tag=True):
+class Absorb(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Correct the ledger by the limit headers of a reply."""
 
     deployment: Deployment
@@ -46,7 +71,7 @@ class Absorb(msgspec.Struct, frozen=True, tag=True):
     at_stream_start: bool
 
 
-class AbsorbFailure(msgspec.Struct, frozen=True, tag=True):
+class AbsorbFailure(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Correct the ledger by the numbers of a 429 or 413 body."""
 
     deployment: Deployment
@@ -54,7 +79,7 @@ class AbsorbFailure(msgspec.Struct, frozen=True, tag=True):
     note: LevelNote
 
 
-class Cool(msgspec.Struct, frozen=True, tag=True):
+class Cool(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Use the deployment no more before `until`; `announced` by the provider, or else a guess."""
 
     deployment: Deployment
@@ -63,7 +88,7 @@ class Cool(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-class Health(msgspec.Struct, frozen=True, tag=True):
+class Health(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Tell the deployment's circuit how a call went; `ok` None means that it says nothing of health."""
 
     deployment: Deployment
@@ -71,19 +96,7 @@ class Health(msgspec.Struct, frozen=True, tag=True):
     ok: bool | None
 
 
-class Learn(msgspec.Struct, frozen=True, tag=True):
-    """Learn prompt ratio, output length and speed from one answer. `first_s` is the time to the first token or byte."""
-
-    model: str
-    task: str
-    prompt_weight: float
-    usage: Usage
-    cap_tokens: int
-    was_cut: bool
-    first_s: Seconds | None
-
-
-class Identify(msgspec.Struct, frozen=True, tag=True):
+class Identify(msgspec.Struct, frozen=True, tag=True, gc=False):
     """An error body named the organisation behind a key: remember it, and merge with another of the same name."""
 
     provider: str
@@ -91,13 +104,13 @@ class Identify(msgspec.Struct, frozen=True, tag=True):
     name: str
 
 
-class RemoveKey(msgspec.Struct, frozen=True, tag=True):
+class RemoveKey(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The provider refused this key: use it no more."""
 
     key: str
 
 
-class Out(msgspec.Struct, frozen=True, tag=True):
+class Out(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Take a whole organisation (`organisation` given), or a provider, out until the instant of its next probe."""
 
     provider: str
@@ -106,7 +119,7 @@ class Out(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-class Retire(msgspec.Struct, frozen=True, tag=True):
+class Retire(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The provider says that the model is gone: everywhere (`organisation` None) or for one organisation."""
 
     provider: str
@@ -115,24 +128,24 @@ class Retire(msgspec.Struct, frozen=True, tag=True):
     until: Instant
 
 
-class MoveEndpoint(msgspec.Struct, frozen=True, tag=True):
+class MoveEndpoint(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Another endpoint of the provider is to be used from now on; `seen` is the one that failed."""
 
     provider: str
     seen: int
 
 
-class Consider(msgspec.Struct, frozen=True, tag=True):
+class Consider(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Come back with `Considered` when the actions before this one are done."""
 
 
-class Leave(msgspec.Struct, frozen=True, tag=True):
+class Leave(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Give up the place in the waiting room."""
 
     journey_id: str
 
 
-class Note(msgspec.Struct, frozen=True, tag=True):
+class Note(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Tell the observers a fact."""
 
     fact: Fact
@@ -141,7 +154,7 @@ class Note(msgspec.Struct, frozen=True, tag=True):
 # Done by the driver ----------------------------------------------------------------------------------------------
 
 
-class Call(msgspec.Struct, frozen=True, tag=True):
+class Call(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Make an upstream exchange and report `Began` and `Replied`, or `Failed`.
 
     `first_s` bounds the wait for the first token of a stream, or for the whole of a buffered reply;
@@ -160,38 +173,38 @@ class Call(msgspec.Struct, frozen=True, tag=True):
     is_repeat: bool = False
 
 
-class Enqueue(msgspec.Struct, frozen=True, tag=True):
+class Enqueue(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Wait in the waiting room (the gate has put the ticket there); a `Woke` comes."""
 
     ticket: Ticket
 
 
-class Sleep(msgspec.Struct, frozen=True, tag=True):
+class Sleep(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Wait for a backoff to pass; a `Woke` comes."""
 
     until: Instant
 
 
-class Verify(msgspec.Struct, frozen=True, tag=True):
+class Verify(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Check the answer of a call against what the client asked for; reply `Verified`."""
 
     call: int
 
 
-class Mend(msgspec.Struct, frozen=True, tag=True):
+class Mend(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Mend the text of a call's answer, or the `failed_generation` of its error; reply `Mended`."""
 
     call: int
 
 
-class AnswerLocally(msgspec.Struct, frozen=True, tag=True):
+class AnswerLocally(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Answer with a local skill, which may say why (`reason`); reply `AnsweredLocally`."""
 
     skill: str
     reason: str
 
 
-class Cancel(msgspec.Struct, frozen=True, tag=True):
+class Cancel(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Stop a call; its `Failed` (kind `cancelled`) still comes."""
 
     call: int
@@ -208,7 +221,7 @@ class Ending(StrEnum):
     ABANDONED = "abandoned"
 
 
-class Finish(msgspec.Struct, frozen=True, tag=True):
+class Finish(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The one outcome. ANSWER: of `call`. RELAY: the upstream error body of `failure`. BREAK: a begun stream ends in
     an error event. REFUSAL: `refusal`. ABANDONED: nobody is there."""
 
@@ -222,13 +235,13 @@ class Finish(msgspec.Struct, frozen=True, tag=True):
 
 Action = (
     Reserve
+    | Conclude
     | Settle
     | Release
     | Absorb
     | AbsorbFailure
     | Cool
     | Health
-    | Learn
     | Identify
     | RemoveKey
     | Out

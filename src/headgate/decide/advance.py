@@ -9,13 +9,15 @@ from typing import Final, Protocol
 
 from headgate.decide import actions as a
 from headgate.decide import events as e
-from headgate.decide.gate import Gate
+from headgate.decide.gate import FOR_THE_GATE, Gate
 from headgate.decide.journey import Journey
 from headgate.decide.machine import step
 from headgate.domain.fact import Fact
 from headgate.domain.time import Instant
 
-EXTERNAL: Final = frozenset({a.Call, a.Enqueue, a.Sleep, a.Verify, a.Mend, a.AnswerLocally, a.Cancel, a.Finish})
+EXTERNAL: Final[frozenset[type]] = frozenset(
+    {a.Call, a.Enqueue, a.Sleep, a.Verify, a.Mend, a.AnswerLocally, a.Cancel, a.Finish}
+)
 
 
 class Recorder(Protocol):
@@ -45,13 +47,15 @@ def advance(
             recorder.record(journey.request.id, pending, now, actions)
         pending = None
         for action in actions:
-            if isinstance(action, a.Note):
+            if type(action) is a.Note:
                 observe(action.fact)
                 continue
-            answer = gate.apply(action, now)
-            if answer is not None:
-                assert pending is None, "two actions of one step were answered"
-                pending = answer
-            elif type(action) in EXTERNAL:
+            kind = type(action)
+            if kind in FOR_THE_GATE:
+                answer = gate.apply(action, now)
+                if answer is not None:
+                    assert pending is None, "two actions of one step were answered"
+                    pending = answer
+            if kind in EXTERNAL:
                 external.append(action)
     return external

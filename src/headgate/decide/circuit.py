@@ -60,7 +60,8 @@ class Circuit(msgspec.Struct):
             self.probing = ""
         if ok is None:
             return False
-        self._turn(now)
+        if now - self.half_started_at >= WINDOW_S / 2:
+            self._turn(now)
         if ok:
             self.ok_new += 1
             self.failed_in_a_row = 0
@@ -89,8 +90,6 @@ class Circuit(msgspec.Struct):
         self.failed_in_a_row = self.ok_new = self.failed_new = self.ok_old = self.failed_old = 0
 
     def _turn(self, now: Instant) -> None:
-        if now - self.half_started_at < WINDOW_S / 2:
-            return
         fresh = now - self.half_started_at < WINDOW_S
         self.ok_old, self.failed_old = (self.ok_new, self.failed_new) if fresh else (0, 0)
         self.ok_new = self.failed_new = 0
@@ -116,14 +115,15 @@ class RepeatBudget(msgspec.Struct):
 
     def note(self, is_repeat: bool, now: Instant) -> None:
         """A call to the deployment starts."""
-        slot = int(now * SLOTS_PER_S)
-        if not self.slots or slot > self.slots[-1]:
-            self.slots.append(slot)
+        slot, slots = int(now * SLOTS_PER_S), self.slots
+        if not slots or slot > slots[-1]:
+            slots.append(slot)
             self.calls.append(0)
             self.repeats.append(0)
             self._forget(slot)
         self.calls[-1] += 1
-        self.repeats[-1] += is_repeat
+        if is_repeat:
+            self.repeats[-1] += 1
 
     def allows(self, now: Instant) -> bool:
         """Whether one more repeat stays within the budget."""

@@ -10,34 +10,34 @@ from headgate.domain.time import Instant
 from headgate.quota.correction import Note as LevelNote
 
 
-class Arrived(msgspec.Struct, frozen=True, tag=True):
+class Arrived(msgspec.Struct, frozen=True, tag=True, gc=False):
     """A client asks. The first event of every journey."""
 
     request: Request
 
 
-class Granted(msgspec.Struct, frozen=True, tag=True):
+class Granted(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The ledger holds what `Reserve` asked for. `note` is the ledger's level at this moment, for later correction."""
 
     reservation: str
     note: LevelNote
 
 
-class Refused(msgspec.Struct, frozen=True, tag=True):
+class Refused(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The ledger cannot hold it before `until` (NEVER: not at all) because of `dimension` (None: a cooldown)."""
 
     until: Instant
     dimension: Dimension | None = None
 
 
-class Began(msgspec.Struct, frozen=True, tag=True):
+class Began(msgspec.Struct, frozen=True, tag=True, gc=False):
     """A stream showed its first content, reasoning or tool delta: from here on the client is committed to it."""
 
     call: int
     limits: SeenLimits | None = None
 
 
-class Replied(msgspec.Struct, frozen=True, tag=True):
+class Replied(msgspec.Struct, frozen=True, tag=True, gc=False):
     """A call ended with a complete answer."""
 
     call: int
@@ -45,7 +45,7 @@ class Replied(msgspec.Struct, frozen=True, tag=True):
     limits: SeenLimits | None = None
 
 
-class Failed(msgspec.Struct, frozen=True, tag=True):
+class Failed(msgspec.Struct, frozen=True, tag=True, gc=False):
     """A call ended without one. Its connection is gone or clean; nothing more will come of it."""
 
     call: int
@@ -53,36 +53,36 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     limits: SeenLimits | None = None
 
 
-class Verified(msgspec.Struct, frozen=True, tag=True):
+class Verified(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The answer was checked; `problem` is "" when it is what was asked for."""
 
     problem: str = ""
 
 
-class Mended(msgspec.Struct, frozen=True, tag=True):
+class Mended(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The answer was mended, or could not be."""
 
     ok: bool
 
 
-class AnsweredLocally(msgspec.Struct, frozen=True, tag=True):
+class AnsweredLocally(msgspec.Struct, frozen=True, tag=True, gc=False):
     """A local skill answered, or had no answer that it could stand for."""
 
     ok: bool
 
 
-class Woke(msgspec.Struct, frozen=True, tag=True):
+class Woke(msgspec.Struct, frozen=True, tag=True, gc=False):
     """A wait is over: admitted at `deployment`, where `amounts` fit now; or (None) time ran out or a backoff ended."""
 
     deployment: Deployment | None = None
     amounts: Amounts = NOTHING
 
 
-class Considered(msgspec.Struct, frozen=True, tag=True):
+class Considered(msgspec.Struct, frozen=True, tag=True, gc=False):
     """What a failure says about the world is now in the gate: time to choose a remedy."""
 
 
-class ClientGone(msgspec.Struct, frozen=True, tag=True):
+class ClientGone(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Nobody waits for the answer any more."""
 
 

@@ -71,7 +71,7 @@ class Gate:
         if self.pool.trouble and not self.pool.is_up(deployment, now):
             return False
         circuit = self.circuits.get(deployment.id)
-        return circuit is None or circuit.may_call(now)
+        return circuit is None or circuit.open_s == 0.0 or circuit.may_call(now)
 
     def repeat_allowed(self, deployment_id: str, now: Instant) -> bool:
         """Whether the deployment's retry budget has room for one more repeat."""
@@ -107,7 +107,7 @@ class Gate:
     # Changes -------------------------------------------------------------------------------------------------------
 
     def apply(self, action: a.Action, now: Instant) -> e.Event | None:
-        """Do what an action asks of the gate. The answer, where there is one, is the journey's next event."""
+        """Do what an action `FOR_THE_GATE` asks. The answer, where there is one, is the journey's next event."""
         return _APPLY[type(action)](self, action, now)
 
     def _reserve(self, action: a.Reserve, now: Instant) -> e.Event:
@@ -115,6 +115,23 @@ class Gate:
         if isinstance(answer, Held):
             return e.Granted(action.reservation, answer.note)
         return e.Refused(answer.until, answer.dimension)
+
+    def _conclude(self, action: a.Conclude, now: Instant) -> None:
+        deployment, reservation, usage = action.deployment, action.reservation, action.usage
+        self.ledger.settle(reservation, action.metered, now)
+        if action.seen is not None:
+            self.ledger.absorb_headers(deployment, action.seen, action.note, at_stream_start=False, now=now)
+        self._circuit(deployment).ended(reservation, True, now, self.dice)
+        if usage is not None:
+            self.learned.absorb(
+                deployment.model,
+                action.task,
+                action.prompt_weight,
+                usage,
+                action.cap_tokens,
+                action.was_cut,
+                action.first_s,
+            )
 
     def _settle(self, action: a.Settle, now: Instant) -> None:
         self.ledger.settle(action.reservation, action.metered, now)
@@ -135,29 +152,22 @@ class Gate:
         self.ledger.cool(action.deployment, action.until, source, now, action.reason)
 
     def _health(self, action: a.Health, now: Instant) -> None:
-        circuit = self.circuits.get(action.deployment.id)
-        if circuit is None:
-            circuit = self.circuits[action.deployment.id] = Circuit()
+        circuit = self._circuit(action.deployment)
         if circuit.ended(action.call_id, action.ok, now, self.dice):
             self.ledger.cool(action.deployment, circuit.open_until, CooldownSource.GUESSED, now, "circuit")
 
-    def _learn(self, action: a.Learn, now: Instant) -> None:  # noqa: ARG002 - every change is given the time
-        self.learned.absorb(
-            action.model,
-            action.task,
-            action.prompt_weight,
-            action.usage,
-            action.cap_tokens,
-            action.was_cut,
-            action.first_s,
-        )
+    def _circuit(self, deployment: Deployment) -> Circuit:
+        circuit = self.circuits.get(deployment.id)
+        if circuit is None:
+            circuit = self.circuits[deployment.id] = Circuit()
+        return circuit
 
     def _identify(self, action: a.Identify, now: Instant) -> None:
         into = self.pool.identify(action.provider, action.organisation, action.name)
         if into is not None:
             self.ledger.merge(action.provider, action.organisation, into, now)
 
-    def _remove_key(self, action: a.RemoveKey, now: Instant) -> None:  # noqa: ARG002
+    def _remove_key(self, action: a.RemoveKey, now: Instant) -> None:  # noqa: ARG002 - every change is given the time
         self.pool.remove_key(action.key)
 
     def _out(self, action: a.Out, now: Instant) -> None:  # noqa: ARG002
@@ -188,9 +198,6 @@ class Gate:
 
     def _consider(self, action: a.Consider, now: Instant) -> e.Event:  # noqa: ARG002
         return _CONSIDERED
-
-    def _nothing(self, action: a.Action, now: Instant) -> None:
-        """The driver's part, not the gate's."""
 
     # Writing down --------------------------------------------------------------------------------------------------
 
@@ -239,13 +246,13 @@ _CONSIDERED: Final = e.Considered()
 
 _APPLY: Final[dict[type, Callable[..., e.Event | None]]] = {
     a.Reserve: Gate._reserve,
+    a.Conclude: Gate._conclude,
     a.Settle: Gate._settle,
     a.Release: Gate._release,
     a.Absorb: Gate._absorb,
     a.AbsorbFailure: Gate._absorb_failure,
     a.Cool: Gate._cool,
     a.Health: Gate._health,
-    a.Learn: Gate._learn,
     a.Identify: Gate._identify,
     a.RemoveKey: Gate._remove_key,
     a.Out: Gate._out,
@@ -255,11 +262,7 @@ _APPLY: Final[dict[type, Callable[..., e.Event | None]]] = {
     a.Enqueue: Gate._enqueue,
     a.Leave: Gate._leave,
     a.Consider: Gate._consider,
-    a.Note: Gate._nothing,
-    a.Sleep: Gate._nothing,
-    a.Verify: Gate._nothing,
-    a.Mend: Gate._nothing,
-    a.AnswerLocally: Gate._nothing,
-    a.Cancel: Gate._nothing,
-    a.Finish: Gate._nothing,
 }
+
+FOR_THE_GATE: Final = frozenset(_APPLY)
+"""The actions that change the gate or are answered by it; the others are the driver's and the observers' alone."""

@@ -24,6 +24,7 @@ QUOTA: Final = frozenset(
 LONGEST_RETRY_AFTER_S: Final[Seconds] = 86_400.0
 AFTER_A_FAILURE_S: Final[Seconds] = 5.0
 CLIENT_GONE: Final = "client_gone"
+_ANSWER: Final = a.Ending.ANSWER
 
 
 def finish(gate: "Gate", journey: Journey, failure: Failure, now: Instant) -> Actions:
@@ -32,7 +33,7 @@ def finish(gate: "Gate", journey: Journey, failure: Failure, now: Instant) -> Ac
     situation = Situation.NONE
     if journey.request.local and journey.request.local_possible:
         situation |= Situation.LOCAL_ALLOWED
-    if failure.body and failure.status is not None and 400 <= failure.status < 500:
+    if failure.body and failure.status is not None and 400 <= failure.status < 600:
         situation |= Situation.UPSTREAM_BODY
     remedy = choose(failure.kind, situation, gate.rows)
     gate.remedy_taken(remedy)
@@ -108,17 +109,18 @@ def _done(journey: Journey, ending: a.Finish, now: Instant) -> Actions:
 
 def finished(journey: Journey, ending: a.Finish, now: Instant) -> a.Note:
     """The fact that a request has its outcome."""
-    request, served = journey.request, journey.served
-    is_answer = ending.ending in {a.Ending.ANSWER, a.Ending.BREAK}
+    request = journey.request
+    is_answer = ending.ending is _ANSWER or ending.ending is a.Ending.BREAK
+    served = journey.served if is_answer else None
     return a.Note(
         RequestFinished(
             now,
             request.id,
             request.tenant,
             request.model_asked,
-            served.model if is_answer and served else "headgate/local" if ending.ending is a.Ending.LOCAL else "",
+            served.model if served is not None else "headgate/local" if ending.ending is a.Ending.LOCAL else "",
             ending.source,
-            served.provider if is_answer and served else "",
+            served.provider if served is not None else "",
             ending.reason,
             journey.attempts,
             journey.calls,

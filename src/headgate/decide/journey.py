@@ -30,17 +30,18 @@ class Phase(IntEnum):
 
 
 class Plan(msgspec.Struct, frozen=True, gc=False):
-    """What is about to be reserved: where, and how much."""
+    """What is about to be reserved: where, and how much. `fixed` is what a call takes that is not estimated."""
 
     deployment: Deployment
     prompt_tokens: int
     cap_tokens: int
     ask_tokens: int
     fits_now: bool = True
+    fixed: Amounts | None = None
 
     @property
     def amounts(self) -> Amounts:
-        return Amounts(self.prompt_tokens, self.cap_tokens)
+        return self.fixed or Amounts(self.prompt_tokens, self.cap_tokens)
 
     def fitted(self, asked_tokens: int | None) -> str | None:
         """The label of a maximum that we made smaller: what was asked for and what it became."""
@@ -48,7 +49,7 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
         return f"{asked}->{self.cap_tokens}" if self.cap_tokens < asked else None
 
 
-class OpenCall(msgspec.Struct):
+class OpenCall(msgspec.Struct, gc=False):
     """A call that is under way."""
 
     number: int
@@ -62,18 +63,23 @@ class OpenCall(msgspec.Struct):
     absorbed: bool = False
 
 
-class Journey(msgspec.Struct, dict=False):
-    """One request and what has been done for it. Only the machine changes it."""
+class Journey(msgspec.Struct, gc=False):
+    """One request and what has been done for it. Only the machine changes it.
+
+    `task` is what the output length is learned by: the request's task, else its agent. `rows` names the remedy row of a
+    failure once for each time that it was followed. Names are few here, so tuples do for sets.
+    """
 
     request: Request
     phase: Phase = Phase.NEW
     prompt_weight: float = 0.0
+    task: str = ""
     attempts: int = 0
     calls: int = 0
     reservations: int = 0
-    rows: dict[FailureKind, int] = msgspec.field(default_factory=dict)
-    excluded: set[str] = msgspec.field(default_factory=set)
-    called: set[str] = msgspec.field(default_factory=set)
+    rows: tuple[FailureKind, ...] = ()
+    excluded: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
     plan: Plan | None = None
     open: OpenCall | None = None
     failure: Failure | None = None
@@ -96,11 +102,6 @@ class Journey(msgspec.Struct, dict=False):
     usage: Usage | None = None
     cost_nanousd: int = 0
     tried: tuple[Tried, ...] = ()
-
-    @property
-    def task(self) -> str:
-        """What the output length is learned by: the task, else the agent."""
-        return self.request.task or self.request.agent or ""
 
     def next_reservation(self) -> str:
         """A name for one more reservation: never used twice, also when one ends without a call."""

@@ -44,6 +44,7 @@ NORMAL_QUANTILE: Final = 2.576
 MOST_COUNTED: Final = 4000.0
 SAMPLED: Final = 4
 MAX_TASKS: Final = 2000
+LEAST_TARGET_S: Final[Seconds] = 2.0
 
 
 def weight(prompt: PromptSize) -> float:
@@ -89,7 +90,8 @@ class PromptLine(msgspec.Struct):
         self.y = self.y * FORGET + tokens
         self.xx = self.xx * FORGET + at * at
         self.xy = self.xy * FORGET + at * tokens
-        self.heaviest = max(self.heaviest, at)
+        if at > self.heaviest:
+            self.heaviest = at
         if self.n < MIN_PROMPTS:
             return
         rate = 0.05 if self.n > 20 else 0.2
@@ -117,15 +119,16 @@ class Lengths(msgspec.Struct):
 
     def learn(self, tokens: int) -> None:
         """One answer had this many output tokens (reasoning included)."""
-        bucket = int(math.log(tokens) / LOG_GROWTH) if tokens > 1 else 0
+        log = math.log(tokens) if tokens > 1 else 0.0
+        bucket = int(log / LOG_GROWTH)
         self.counts[bucket] = self.counts.get(bucket, 0.0) + 1.0
         self.total += 1.0
         self.seen += 1
-        self.longest = max(self.longest, tokens)
-        log = math.log(max(1, tokens))
+        if tokens > self.longest:
+            self.longest = tokens
         self.sum_log += log
         self.sum_log_squared += log * log
-        self.mean_tokens += (tokens - self.mean_tokens) * max(0.01, 1 / self.seen)
+        self.mean_tokens += (tokens - self.mean_tokens) * (1 / self.seen if self.seen < 100 else 0.01)
         if self.total > MOST_COUNTED:
             self._halve()
         self.stale += 1
@@ -167,8 +170,8 @@ class Speed(msgspec.Struct):
     def learn(self, first_s: Seconds | None, tokens: int, generating_s: Seconds | None) -> None:
         """One answer took this long to its first token (when that was seen) and this long to generate."""
         if first_s is not None:
-            rate = max(0.05, 1 / (self.seen + 1))
             self.seen += 1
+            rate = 1 / self.seen if self.seen < 20 else 0.05
             miss = first_s - self.first_s
             self.first_s += rate * miss
             self.first_spread_s += rate * (abs(miss) - self.first_spread_s)
@@ -180,7 +183,10 @@ class Speed(msgspec.Struct):
         """How long to wait for a first token before calling it slow: well past what is usual, `longest_s` at most."""
         if self.seen < MIN_ANSWERS:
             return longest_s
-        return min(longest_s, max(2.0, 4 * (self.first_s + 4 * self.first_spread_s)))
+        usual_s = 4 * (self.first_s + 4 * self.first_spread_s)
+        if usual_s < LEAST_TARGET_S:
+            usual_s = LEAST_TARGET_S
+        return usual_s if usual_s < longest_s else longest_s
 
 
 class Learned(msgspec.Struct):

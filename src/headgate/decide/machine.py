@@ -21,8 +21,9 @@ from headgate.decide import events as e
 from headgate.decide import giving_up, routing, settling
 from headgate.decide.journey import Journey, OpenCall, Phase, Plan
 from headgate.decide.learned import weight
+from headgate.decide.remedies import Remedy
 from headgate.decide.remedying import take
-from headgate.domain.answer import Reply, Source
+from headgate.domain.answer import Source
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.request import Check
 from headgate.domain.time import Instant, Seconds
@@ -30,8 +31,19 @@ from headgate.domain.time import Instant, Seconds
 if TYPE_CHECKING:
     from headgate.decide.gate import Gate
 
+HEARD_PER_S: Final = 20
+"""Seconds of audio that a transcription gets through in a second, at the least."""
+
 Actions = tuple[a.Action, ...]
 Method = Callable[..., Actions]
+
+# Asking an enum for its member takes as long as three calls of our own: what every request needs is asked for once.
+_RESERVING: Final = Phase.RESERVING
+_CALLING: Final = Phase.CALLING
+_DONE: Final = Phase.DONE
+_NO_CHECK: Final = Check.NONE
+_ANSWER: Final = a.Ending.ANSWER
+_UPSTREAM: Final = Source.UPSTREAM
 
 
 def step(gate: "Gate", journey: Journey, event: e.Event, now: Instant) -> Actions:
@@ -43,7 +55,9 @@ def step(gate: "Gate", journey: Journey, event: e.Event, now: Instant) -> Action
 
 
 def _arrived(gate: "Gate", journey: Journey, event: e.Arrived, now: Instant) -> Actions:
-    journey.prompt_weight = weight(event.request.prompt)
+    request = event.request
+    journey.prompt_weight = weight(request.prompt)
+    journey.task = request.task or request.agent or ""
     return seek(gate, journey, now)
 
 
@@ -58,7 +72,7 @@ def seek(gate: "Gate", journey: Journey, now: Instant) -> Actions:
 
 def reserve(journey: Journey, plan: Plan) -> Actions:
     """Ask the ledger for the plan's amounts."""
-    journey.phase = Phase.RESERVING
+    journey.phase = _RESERVING
     journey.plan = plan
     return (a.Reserve(plan.deployment, journey.next_reservation(), plan.amounts),)
 
@@ -74,7 +88,13 @@ def wait(gate: "Gate", journey: Journey, now: Instant) -> Actions:
 
 
 def no_place(gate: "Gate", journey: Journey, now: Instant) -> Actions:
-    """Nothing in the pool can run in time: the row `no_key_left`."""
+    """No candidate can run in time: another provider, else the row `no_key_left`."""
+    request = journey.request
+    if request.elsewhere and journey.attempts < request.max_attempts and journey.calls < request.max_calls:
+        plan = routing.pick_elsewhere(gate, journey, now)
+        if plan is not None:
+            gate.remedy_taken(Remedy.OTHER_PROVIDER)
+            return reserve(journey, plan)
     failure = journey.failure or Failure(FailureKind.NO_KEY_LEFT, written=False)
     return giving_up.finish(gate, journey, failure, now)
 
@@ -110,17 +130,18 @@ def _slept(gate: "Gate", journey: Journey, event: e.Woke, now: Instant) -> Actio
 def _granted(gate: "Gate", journey: Journey, event: e.Granted, now: Instant) -> Actions:
     plan, request = journey.plan, journey.request
     assert plan is not None
-    deployment = plan.deployment
+    deployment, reservation, called = plan.deployment, event.reservation, journey.called
     key = gate.pool.key_for(deployment, request.session, request.own_key)
     if key is None:  # its last key went in this very tick
-        journey.excluded.add(deployment.id)
-        return (a.Release(event.reservation, keep_request=False), *seek(gate, journey, now))
-    journey.calls += 1
-    number, endpoint = journey.calls, gate.pool.endpoint(deployment.provider)
-    journey.open = OpenCall(number, plan, key, event.reservation, event.note, now, endpoint)
-    journey.phase = Phase.CALLING
-    is_repeat = deployment.id in journey.called
-    journey.called.add(deployment.id)
+        journey.excluded += (deployment.id,)
+        return (a.Release(reservation, keep_request=False), *seek(gate, journey, now))
+    journey.calls = number = journey.calls + 1
+    endpoint = gate.pool.endpoint(deployment.provider)
+    journey.open = OpenCall(number, plan, key, reservation, event.note, now, endpoint)
+    journey.phase = _CALLING
+    is_repeat = deployment.id in called
+    if not is_repeat:
+        journey.called = (*called, deployment.id)
     journey.fitted = plan.fitted(request.ask_tokens)
     return (
         a.Call(
@@ -128,7 +149,7 @@ def _granted(gate: "Gate", journey: Journey, event: e.Granted, now: Instant) -> 
             deployment,
             key,
             endpoint,
-            event.reservation,
+            reservation,
             plan.cap_tokens,
             _patience_with(gate, journey, plan),
             request.deadline_at,
@@ -142,13 +163,17 @@ def _patience_with(gate: "Gate", journey: Journey, plan: Plan) -> Seconds:
     """How long the call may show nothing: to its first token, or buffered until the cap could have been generated, at
     the learned speed (the catalogue's while none is learned, and at least half of it). Twice the learned longest output
     bounds that cap, so that a huge one hides no slowness."""
-    speed = gate.learned.speed(plan.deployment.model)
-    target = speed.target_s(journey.request.first_token_target_s)
-    if journey.request.stream:
+    model, request, learned = plan.deployment.model, journey.request, gate.learned
+    speed = learned.speed(model)
+    target = speed.target_s(request.first_token_target_s)
+    if request.stream:
         return target
-    usual = gate.model(plan.deployment.model).tokens_per_s or 0
-    usual_tokens = 2 * gate.learned.lengths(plan.deployment.model, journey.task).quantile_tokens
-    return target + min(plan.cap_tokens, usual_tokens) / max(speed.tokens_per_s or usual, usual / 2, 1.0)
+    usual = gate.model(model).tokens_per_s or 0
+    if plan.fixed is not None:
+        return target + plan.fixed.audio_s / HEARD_PER_S
+    tokens, usual_tokens = plan.cap_tokens, 2 * learned.lengths(model, journey.task).quantile_tokens
+    per_s, least = speed.tokens_per_s or usual, usual / 2 if usual > 2 else 1.0
+    return target + (tokens if tokens < usual_tokens else usual_tokens) / (per_s if per_s > least else least)
 
 
 def _refused(gate: "Gate", journey: Journey, event: e.Refused, now: Instant) -> Actions:  # noqa: ARG001
@@ -175,29 +200,26 @@ def _replied(gate: "Gate", journey: Journey, event: e.Replied, now: Instant) -> 
     call = journey.open
     assert call is not None
     assert call.number == event.call
-    settled = settling.replied(gate, journey, call, event, now)
-    journey.open, journey.reply, journey.served = None, event.reply, call.plan.deployment
-    if _cut_by_us(journey, call.plan, event.reply):
-        journey.cut_call, journey.cut_plan = call.number, call.plan
-        larger = _larger(gate, journey, call.plan, now)
+    books = settling.replied(gate, journey, call, event, now)
+    request, plan, reply = journey.request, call.plan, event.reply
+    journey.open, journey.reply, journey.served = None, reply, plan.deployment
+    if reply.finish_reason == "length" and plan.cap_tokens < plan.ask_tokens and not request.stream:  # we cut it
+        journey.cut_call, journey.cut_plan = call.number, plan
+        larger = _larger(gate, journey, plan, now)
         if larger is not None:
-            return (*settled, *larger)
-    if journey.request.check is not Check.NONE and not journey.request.stream:
+            return (*books, *larger)
+    if request.check is not _NO_CHECK and not request.stream:
         journey.phase = Phase.CHECKING
         journey.checked_call = call.number
-        journey.failed = call.plan
+        journey.failed = plan
         journey.last_key = call.key
-        return (*settled, a.Verify(call.number))
-    return (*settled, *answer(journey, call.number, _why(journey), now))
+        return (*books, a.Verify(call.number))
+    return (*books, *answer(journey, call.number, _why(journey), now))
 
 
 def _why(journey: Journey) -> str:
     """Why the answer is not simply the first choice's: the last failure on the way to it."""
     return journey.request.reason if journey.failure is None else journey.failure.kind
-
-
-def _cut_by_us(journey: Journey, plan: Plan, reply: Reply) -> bool:
-    return reply.finish_reason == "length" and plan.cap_tokens < plan.ask_tokens and not journey.request.stream
 
 
 def _larger(gate: "Gate", journey: Journey, plan: Plan, now: Instant) -> Actions | None:
@@ -219,9 +241,9 @@ def _larger(gate: "Gate", journey: Journey, plan: Plan, now: Instant) -> Actions
 
 def answer(journey: Journey, call: int, reason: str, now: Instant) -> Actions:
     """The answer of a call goes to the client."""
-    journey.phase = Phase.DONE
+    journey.phase = _DONE
     journey.reason = reason
-    end = a.Finish(a.Ending.ANSWER, Source.UPSTREAM, reason, call=call)
+    end = a.Finish(_ANSWER, _UPSTREAM, reason, call)
     return (giving_up.finished(journey, end, now), end)
 
 
@@ -233,7 +255,7 @@ def _failed(gate: "Gate", journey: Journey, event: e.Failed, now: Instant) -> Ac
     journey.open = None
     journey.failure, journey.failed, journey.last_key = event.failure, call.plan, call.key
     if event.failure.kind not in settling.SAYS_NOTHING_OF_THE_ANSWERER:
-        journey.excluded.add(call.plan.deployment.id)
+        journey.excluded += (call.plan.deployment.id,)
     journey.phase = Phase.FAILED
     return (*settled, a.Consider())
 

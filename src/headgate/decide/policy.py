@@ -19,4 +19,6 @@ class Policy(msgspec.Struct, frozen=True):
     least_call_s: Seconds = 0.25
     early_refusal_factor: float = 1.5
     least_shrunk_tokens: int = 16
+    fits: bool = True
+    """Whether a maximum may be made smaller so that the request can run."""
     endpoints: dict[str, int] = {}

@@ -73,6 +73,7 @@ class Situation(Flag):
     ROW_LEFT = auto()
     ORGANISATION_CAN_RUN = auto()
     MODEL_CAN_RUN = auto()
+    PROVIDER_CAN_RUN = auto()
     FASTER_CAN_RUN = auto()
     LARGER_CAN_RUN = auto()
     SUCCESSOR_CAN_RUN = auto()
@@ -101,6 +102,7 @@ _CALL: Final = Situation.CALLS_LEFT | Situation.ATTEMPTS_LEFT | Situation.ROW_LE
 NEEDS: Final[dict[Remedy, Situation]] = {
     Remedy.OTHER_ORGANISATION: _CALL | Situation.ORGANISATION_CAN_RUN,
     Remedy.OTHER_MODEL: _CALL | Situation.MODEL_CAN_RUN,
+    Remedy.OTHER_PROVIDER: _CALL | Situation.PROVIDER_CAN_RUN,
     Remedy.FASTER_MODEL: _CALL | Situation.FASTER_CAN_RUN,
     Remedy.WAIT: _CALL | Situation.WAIT_FITS,
     Remedy.SHRINK: _CALL | Situation.SHRINK_FITS | Situation.REPEAT_ALLOWED,
@@ -127,7 +129,6 @@ NOT_YET: Final[dict[Remedy, str]] = {
     Remedy.STALE_CACHE: "knowledge",
     Remedy.REPHRASE: "knowledge",
     Remedy.LOCAL_SAFEGUARD: "knowledge",
-    Remedy.OTHER_PROVIDER: "api",
     Remedy.STRICT_MODEL: "api",
     Remedy.SIMPLER_PROMPT: "api",
     Remedy.PARTIAL_EXTRACTION: "api",
@@ -141,29 +142,51 @@ Rows = Mapping[F, Row]
 
 _R = Remedy
 _GIVE_UP: Final = (_R.ANSWER_LOCALLY, _R.REFUSE)
-_NETWORK: Final = (_R.OTHER_ENDPOINT, _R.OTHER_MODEL, _R.OTHER_ORGANISATION, _R.BACKOFF, _R.STALE_CACHE, *_GIVE_UP)
+_NETWORK: Final = (
+    _R.OTHER_ENDPOINT,
+    _R.OTHER_MODEL,
+    _R.OTHER_ORGANISATION,
+    _R.OTHER_PROVIDER,
+    _R.BACKOFF,
+    _R.STALE_CACHE,
+    *_GIVE_UP,
+)
 
 ROWS: Final[dict[F, Row]] = {
     F.REQUESTS_PER_MINUTE: Row(
-        (_R.OTHER_ORGANISATION, _R.WAIT, _R.OTHER_MODEL, *_GIVE_UP), limit=1, effects=(Effect.COOL,)
+        (_R.OTHER_ORGANISATION, _R.WAIT, _R.OTHER_MODEL, _R.OTHER_PROVIDER, *_GIVE_UP),
+        limit=1,
+        effects=(Effect.COOL,),
     ),
     F.TOKENS_PER_MINUTE: Row(
-        (_R.OTHER_ORGANISATION, _R.OTHER_MODEL, _R.WAIT, *_GIVE_UP), limit=2, effects=(Effect.COOL,)
+        (_R.OTHER_ORGANISATION, _R.OTHER_MODEL, _R.WAIT, _R.OTHER_PROVIDER, *_GIVE_UP),
+        limit=2,
+        effects=(Effect.COOL,),
     ),
     F.DAILY_LIMIT: Row(
-        (_R.OTHER_ORGANISATION, _R.OTHER_MODEL, *_GIVE_UP), limit=1, effects=(Effect.COOL_DAY, Effect.ALERT)
+        (_R.OTHER_ORGANISATION, _R.OTHER_MODEL, _R.OTHER_PROVIDER, *_GIVE_UP),
+        limit=1,
+        effects=(Effect.COOL_DAY, Effect.ALERT),
     ),
-    F.REQUEST_TOO_LARGE: Row((_R.SHRINK, _R.TRIM, _R.MODEL_WITH_ROOM, *_GIVE_UP), limit=1),
-    F.CONTEXT_OVERFLOW: Row((_R.LARGER_CONTEXT, _R.TRIM, _R.RELAY, *_GIVE_UP), limit=1),
+    F.REQUEST_TOO_LARGE: Row((_R.SHRINK, _R.TRIM, _R.MODEL_WITH_ROOM, _R.OTHER_PROVIDER, *_GIVE_UP), limit=1),
+    F.CONTEXT_OVERFLOW: Row((_R.LARGER_CONTEXT, _R.TRIM, _R.OTHER_PROVIDER, _R.RELAY, *_GIVE_UP), limit=1),
     F.INVALID_KEY: Row(
-        (_R.REJECT_OWN_KEY, _R.OTHER_KEY, *_GIVE_UP), limit=None, effects=(Effect.DROP_KEY, Effect.ALERT)
+        (_R.REJECT_OWN_KEY, _R.OTHER_KEY, _R.OTHER_PROVIDER, *_GIVE_UP),
+        limit=None,
+        effects=(Effect.DROP_KEY, Effect.ALERT),
     ),
     F.ACCESS_DENIED: Row((_R.OTHER_PROVIDER, *_GIVE_UP), limit=None, effects=(Effect.DENY_PROVIDER, Effect.ALERT)),
     F.SPEND_LIMIT: Row(
-        (_R.OTHER_ORGANISATION, _R.OTHER_MODEL, *_GIVE_UP), limit=None, effects=(Effect.ORGANISATION_OUT, Effect.ALERT)
+        (_R.OTHER_ORGANISATION, _R.OTHER_MODEL, _R.OTHER_PROVIDER, *_GIVE_UP),
+        limit=None,
+        effects=(Effect.ORGANISATION_OUT, Effect.ALERT),
     ),
-    F.MODEL_GONE: Row((_R.SUCCESSOR, *_GIVE_UP), limit=1, effects=(Effect.RETIRE_MODEL, Effect.ALERT)),
-    F.OVER_CAPACITY: Row((_R.OTHER_MODEL, _R.OTHER_ORGANISATION, _R.BACKOFF, *_GIVE_UP), limit=2),
+    F.MODEL_GONE: Row(
+        (_R.SUCCESSOR, _R.OTHER_PROVIDER, *_GIVE_UP),
+        limit=1,
+        effects=(Effect.RETIRE_MODEL, Effect.ALERT),
+    ),
+    F.OVER_CAPACITY: Row((_R.OTHER_MODEL, _R.OTHER_ORGANISATION, _R.OTHER_PROVIDER, _R.BACKOFF, *_GIVE_UP), limit=2),
     F.FLEX_FULL: Row((_R.ON_DEMAND, *_GIVE_UP), limit=1),
     F.INVALID_JSON: Row(
         (_R.MEND, _R.STRICT_MODEL, _R.SIMPLER_PROMPT, _R.PARTIAL_EXTRACTION, _R.ANSWER_LOCALLY, _R.RELAY, _R.REFUSE),
@@ -176,13 +199,22 @@ ROWS: Final[dict[F, Row]] = {
     ),
     F.SAFETY_REFUSAL: Row((_R.REPHRASE, _R.LOCAL_SAFEGUARD, _R.RELAY, *_GIVE_UP), limit=1),
     F.NETWORK: Row(_NETWORK, limit=3),
-    F.TOO_SLOW: Row((_R.FASTER_MODEL, _R.OTHER_ORGANISATION, _R.STALE_CACHE, *_GIVE_UP), limit=1),
+    F.TOO_SLOW: Row((_R.FASTER_MODEL, _R.OTHER_ORGANISATION, _R.OTHER_PROVIDER, _R.STALE_CACHE, *_GIVE_UP), limit=1),
     F.STREAM_BROKE_EARLY: Row(_NETWORK, limit=1),
     F.STREAM_BROKE_LATE: Row((_R.CONTINUE_STREAM, _R.ERROR_EVENT), limit=0),
     F.BAD_REQUEST: Row((_R.RELAY, _R.REFUSE), limit=0),
     F.NO_KEY_LEFT: Row((_R.STALE_CACHE, *_GIVE_UP), limit=0),
     F.CANCELLED: Row((_R.ABANDON,), limit=0),
 }
+
+
+_ENDS: Final = frozenset({_R.RELAY, _R.REJECT_OWN_KEY, _R.ERROR_EVENT, _R.REFUSE, _R.ABANDON})
+
+NO_REMEDIES: Final[dict[F, Row]] = {
+    kind: Row(tuple(dict.fromkeys((_R.RELAY, *(each for each in row.remedies if each in _ENDS)))), 0, row.effects)
+    for kind, row in ROWS.items()
+}
+"""The table of a gateway that remedies nothing: what the provider says goes to the client as it is."""
 
 
 def choose(kind: F, situation: Situation, rows: Rows = ROWS) -> Remedy:

@@ -25,7 +25,7 @@ def take(gate: "Gate", journey: Journey, failure: Failure, now: Instant) -> Acti
     view = View(gate, journey, failure, now)
     situation = view.situation()
     remedy = choose(failure.kind, situation, gate.rows)
-    journey.rows[failure.kind] = journey.rows.get(failure.kind, 0) + 1
+    journey.rows += (failure.kind,)
     gate.remedy_taken(remedy)
     return _METHODS[remedy](view)
 
@@ -53,6 +53,11 @@ class View:
         """Another model, wherever."""
         failed = self.failed.deployment
         return self.pick(lambda d: d.model != failed.model)
+
+    def provider(self) -> Plan | None:
+        """A model of another provider than the one that failed."""
+        failed = self.failed.deployment.provider
+        return routing.pick_elsewhere(self.gate, self.journey, self.now, lambda d: d.provider != failed)
 
     def faster(self) -> Plan | None:
         """Another model, a faster one if there is one."""
@@ -109,7 +114,7 @@ class View:
 
     def row_left(self) -> bool:
         limit = self.gate.rows[self.failure.kind].limit
-        return limit is None or self.journey.rows.get(self.failure.kind, 0) < limit
+        return limit is None or self.journey.rows.count(self.failure.kind) < limit
 
     def time_left(self) -> bool:
         return self.now + self.gate.policy.least_call_s < self.journey.request.deadline_at
@@ -140,13 +145,11 @@ class View:
 
     def upstream_body(self) -> bool:
         status = self.failure.status
-        return (
-            bool(self.failure.body) and status is not None and HTTP_CLIENT_ERRORS[0] <= status < HTTP_CLIENT_ERRORS[1]
-        )
+        return bool(self.failure.body) and status is not None and HTTP_ERRORS[0] <= status < HTTP_ERRORS[1]
 
 
 HTTP_OK: Final = 200
-HTTP_CLIENT_ERRORS: Final = (400, 500)
+HTTP_ERRORS: Final = (400, 600)
 
 _FLAGS: Final[tuple[tuple[Situation, Callable[[View], object]], ...]] = (
     (S.CALLS_LEFT, View.calls_left),
@@ -154,6 +157,7 @@ _FLAGS: Final[tuple[tuple[Situation, Callable[[View], object]], ...]] = (
     (S.ROW_LEFT, View.row_left),
     (S.ORGANISATION_CAN_RUN, View.organisation),
     (S.MODEL_CAN_RUN, View.model),
+    (S.PROVIDER_CAN_RUN, View.provider),
     (S.FASTER_CAN_RUN, View.faster),
     (S.LARGER_CAN_RUN, View.larger),
     (S.SUCCESSOR_CAN_RUN, View.successor),
@@ -237,6 +241,7 @@ def _end(view: View, remedy: Remedy) -> Actions:
 _METHODS: Final[dict[Remedy, Callable[[View], Actions]]] = {
     Remedy.OTHER_ORGANISATION: partial(_go, find=View.organisation),
     Remedy.OTHER_MODEL: partial(_go, find=View.model),
+    Remedy.OTHER_PROVIDER: partial(_go, find=View.provider),
     Remedy.FASTER_MODEL: partial(_go, find=View.faster),
     Remedy.MODEL_WITH_ROOM: partial(_go, find=View.larger),
     Remedy.LARGER_CONTEXT: partial(_go, find=View.larger),

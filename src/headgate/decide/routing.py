@@ -5,12 +5,14 @@ the larger of the learned 99.5th percentile of the output length and this reques
 """
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from headgate.catalog import Model
 from headgate.decide.journey import Journey, Plan
+from headgate.decide.strategies import ordered
 from headgate.domain.limits import Amounts, Deployment
+from headgate.domain.request import Request, Strategy
 from headgate.domain.time import NEVER, Instant
 from headgate.quota.lanes import Option, Ticket
 
@@ -27,21 +29,36 @@ FILLED_SHARE: Final = 0.96
 """How much of a bucket one shrunk ask may fill: the rest forgives a prompt that was estimated a little too low."""
 
 Accepts = Callable[[Deployment], bool]
+_PRIORITY: Final = Strategy.PRIORITY
 
 
-def candidates(gate: "Gate", journey: Journey) -> Iterator[Deployment]:
-    """The request's deployments in order: its models in order, each at every organisation, the session's own first."""
+def places(gate: "Gate", request: Request, model: str) -> tuple[Deployment, ...]:
+    """The model at every organisation, the session's own first; without a session they take turns."""
+    found = gate.pool.deployments(model, request.own_key)
+    if len(found) < 2:
+        return found
+    session = request.session
+    first = (zlib.crc32(session.encode()) if session else gate.turn) % len(found)
+    return found[first:] + found[:first]
+
+
+def candidates(gate: "Gate", journey: Journey, now: Instant) -> Iterator[Deployment]:
+    """The request's deployments in order: its models in order, each at every organisation."""
+    return _places_of(gate, journey, journey.request.candidates, now)
+
+
+def _places_of(gate: "Gate", journey: Journey, models: Sequence[str], now: Instant) -> Iterator[Deployment]:
+    """The places of these models, as the route's strategy orders them: each model's, or all of them together."""
     request = journey.request
-    for model in request.candidates:
-        found = gate.pool.deployments(model, request.own_key)
-        count = len(found)
-        if count == 1:
-            yield found[0]
-        elif count:
-            session = request.session
-            start = zlib.crc32(session.encode()) if session else gate.turn
-            for index in range(start, start + count):
-                yield found[index % count]
+    if request.strategy is _PRIORITY:
+        for model in models:
+            yield from places(gate, request, model)
+    elif request.mixes:
+        found = [deployment for model in models for deployment in places(gate, request, model)]
+        yield from ordered(gate, journey, found, now)
+    else:
+        for model in models:
+            yield from ordered(gate, journey, places(gate, request, model), now)
 
 
 def allowed(gate: "Gate", journey: Journey, deployment: Deployment, now: Instant) -> bool:
@@ -54,6 +71,8 @@ def allowed(gate: "Gate", journey: Journey, deployment: Deployment, now: Instant
 
 def plan_at(gate: "Gate", journey: Journey, deployment: Deployment, now: Instant) -> Plan | None:
     """The fit at a deployment: `fits_now` tells whether it can be admitted at once. None where it can never fit."""
+    if journey.request.fixed is not None:
+        return _fixed_plan(gate, journey.request.fixed, deployment, now)
     model = gate.model(deployment.model)
     prompt = gate.learned.prompt_tokens(model.id, journey.prompt_weight)
     ask = _ask(journey, model, prompt)
@@ -61,7 +80,7 @@ def plan_at(gate: "Gate", journey: Journey, deployment: Deployment, now: Instant
         return None
     ledger = gate.ledger
     room = ledger.room(deployment, prompt, now)
-    if room >= ask and (not gate.room.waiting() or not gate.room.waiting_for(deployment.id)):
+    if room >= ask and not gate.room.waiting_for(deployment.id):
         return Plan(deployment, prompt, ask, ask)
     floor = least(gate, journey, model.id, ask)
     if room >= floor:
@@ -75,8 +94,18 @@ def plan_at(gate: "Gate", journey: Journey, deployment: Deployment, now: Instant
     return Plan(deployment, prompt, floor, ask, fits_now=room >= floor)
 
 
+def _fixed_plan(gate: "Gate", amounts: Amounts, deployment: Deployment, now: Instant) -> Plan | None:
+    wait_s = gate.ledger.wait_s(deployment, amounts, now)
+    if wait_s >= NEVER:
+        return None
+    fits_now = wait_s <= 0 and not gate.room.waiting_for(deployment.id)
+    return Plan(deployment, amounts.input_tokens, amounts.output_tokens, amounts.output_tokens, fits_now, amounts)
+
+
 def least(gate: "Gate", journey: Journey, model: str, ask: int) -> int:
     """The smallest cap that is fair to the request: what nearly all answers of its kind need, or its whole ask."""
+    if not gate.policy.fits:
+        return ask
     return min(ask, max(journey.least_cap_tokens, gate.learned.lengths(model, journey.task).quantile_tokens))
 
 
@@ -84,13 +113,25 @@ def _ask(journey: Journey, model: Model, prompt_tokens: int) -> int:
     """What the client asks for here: its own maximum, or the model's when unset, within model and window."""
     asked = journey.request.ask_tokens
     window = model.context_window_tokens or UNKNOWN_WINDOW_TOKENS
-    most = min(model.max_output_tokens or window, window - prompt_tokens)
+    most, beside = model.max_output_tokens or window, window - prompt_tokens
+    if most > beside:
+        most = beside
     return most if asked is None or asked > most else asked
 
 
 def pick(gate: "Gate", journey: Journey, now: Instant, accepts: Accepts | None = None) -> Plan | None:
     """The first candidate in order that can run now."""
-    for deployment in candidates(gate, journey):
+    return _pick(gate, journey, journey.request.candidates, now, accepts)
+
+
+def pick_elsewhere(gate: "Gate", journey: Journey, now: Instant, accepts: Accepts | None = None) -> Plan | None:
+    """The first of the other providers' models that can run now."""
+    elsewhere = journey.request.elsewhere
+    return _pick(gate, journey, elsewhere, now, accepts) if elsewhere else None
+
+
+def _pick(gate: "Gate", journey: Journey, models: Sequence[str], now: Instant, accepts: Accepts | None) -> Plan | None:
+    for deployment in _places_of(gate, journey, models, now):
         if (accepts is None or accepts(deployment)) and allowed(gate, journey, deployment, now):
             plan = plan_at(gate, journey, deployment, now)
             if plan is not None and plan.fits_now:
@@ -100,12 +141,16 @@ def pick(gate: "Gate", journey: Journey, now: Instant, accepts: Accepts | None =
 
 def options(gate: "Gate", journey: Journey, now: Instant) -> tuple[Option, ...]:
     """Every deployment that the request could wait for, with the least that it would take there."""
-    found = []
-    for deployment in candidates(gate, journey):
+    found, fixed = [], journey.request.fixed
+    for deployment in candidates(gate, journey, now):
         name = deployment.id
         if name in journey.excluded or not gate.pool.is_up(deployment, now):
             continue
         if name in journey.called and not gate.repeat_allowed(name, now):
+            continue
+        if fixed is not None:
+            if gate.ledger.wait_s(deployment, fixed, now) < NEVER:
+                found.append(Option(deployment, fixed))
             continue
         model = gate.model(deployment.model)
         prompt = gate.learned.prompt_tokens(model.id, journey.prompt_weight)
@@ -136,6 +181,8 @@ def ticket(gate: "Gate", journey: Journey, now: Instant) -> Ticket | None:
 
 def mean_cost(gate: "Gate", journey: Journey, model: str) -> int:
     """What a request like this is expected to be settled at, in tokens."""
+    if (fixed := journey.request.fixed) is not None:
+        return max(1, fixed.input_tokens + fixed.output_tokens)
     prompt = gate.learned.prompt_tokens(model, journey.prompt_weight)
     mean = gate.learned.lengths(model, journey.task).mean_tokens
     return prompt + int(min(mean, journey.request.ask_tokens or mean))

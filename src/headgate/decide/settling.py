@@ -16,6 +16,8 @@ from headgate.quota.cooldown import announced_until
 if TYPE_CHECKING:
     from headgate.decide.gate import Gate
 
+Actions = tuple[a.Action, ...]
+
 UNHEALTHY: Final = frozenset(
     {F.OVER_CAPACITY, F.NETWORK, F.TOO_SLOW, F.MALFORMED_BODY, F.STREAM_BROKE_EARLY, F.STREAM_BROKE_LATE}
 )
@@ -41,25 +43,30 @@ NOT_BILLED: Final = frozenset({500, 502, 503})
 """Statuses that prove that nothing was charged (groq-api.md 3.2, read 2026-11-20)."""
 
 
-def replied(gate: "Gate", journey: Journey, call: OpenCall, event: e.Replied, now: Instant) -> tuple[a.Action, ...]:
+def replied(gate: "Gate", journey: Journey, call: OpenCall, event: e.Replied, now: Instant) -> Actions:
     """The books of a call that answered."""
     journey.attempts += 1
-    plan, usage = call.plan, event.reply.usage
-    deployment = plan.deployment
-    done: list[a.Action] = [a.Settle(call.reservation, None if usage is None else usage.metered)]
-    if event.limits is not None and not call.absorbed:
-        done.append(a.Absorb(deployment, event.limits, call.note, at_stream_start=False))
-    done.append(a.Health(deployment, call.reservation, ok=True))
+    plan, reply = call.plan, event.reply
+    deployment, cap_tokens, usage = plan.deployment, plan.cap_tokens, reply.usage
+    metered = first_s = None
     if usage is not None:
+        metered, first_s = usage.metered, _first_s(call, usage, now)
         journey.usage = usage
         journey.cost_nanousd += gate.model(deployment.model).cost_nanousd(usage)
-        was_cut = event.reply.finish_reason == "length" and plan.cap_tokens < plan.ask_tokens
-        first_s = _first_s(call, usage, now)
-        done.append(
-            a.Learn(deployment.model, journey.task, journey.prompt_weight, usage, plan.cap_tokens, was_cut, first_s)
-        )
-    done.append(a.Note(_call_ended(journey, call, None, usage, now)))
-    return tuple(done)
+    concluded = a.Conclude(
+        deployment,
+        call.reservation,
+        metered,
+        None if call.absorbed else event.limits,
+        call.note,
+        usage if plan.fixed is None else None,
+        journey.task,
+        journey.prompt_weight,
+        cap_tokens,
+        cap_tokens < plan.ask_tokens and reply.finish_reason == "length",
+        first_s,
+    )
+    return (concluded, a.Note(_call_ended(journey, call, None, usage, now)))
 
 
 def _first_s(call: OpenCall, usage: Usage, now: Instant) -> float | None:
@@ -68,10 +75,11 @@ def _first_s(call: OpenCall, usage: Usage, now: Instant) -> float | None:
         return call.began_at - call.started_at
     if usage.completion_time_s is None:
         return None
-    return max(0.0, now - call.started_at - usage.completion_time_s)
+    first_s = now - call.started_at - usage.completion_time_s
+    return first_s if first_s > 0.0 else 0.0
 
 
-def failed(gate: "Gate", journey: Journey, call: OpenCall, event: e.Failed, now: Instant) -> tuple[a.Action, ...]:
+def failed(gate: "Gate", journey: Journey, call: OpenCall, event: e.Failed, now: Instant) -> Actions:
     """The books of a call that failed, and what its failure says beyond this request."""
     failure, deployment = event.failure, call.plan.deployment
     journey.attempts += failure.is_attempt
@@ -134,7 +142,7 @@ def _effect(
     event: e.Failed,
     effect: Effect,
     now: Instant,
-) -> tuple[a.Action, ...]:
+) -> Actions:
     deployment, policy = call.plan.deployment, gate.policy
     provider, organisation = deployment.provider, deployment.organisation
     header_s = None if event.limits is None else event.limits.retry_after_s

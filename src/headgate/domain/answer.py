@@ -10,7 +10,10 @@ from headgate.domain.time import Seconds
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
-    """What the provider says one call used. Cached prompt tokens are not metered (groq-api.md 2.1)."""
+    """What the provider says one call used. Cached prompt tokens are not metered (groq-api.md 2.1).
+
+    `audio_s` are the seconds of audio that were heard, `characters` those that were spoken: neither is a token.
+    """
 
     prompt_tokens: int
     completion_tokens: int
@@ -19,11 +22,14 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     queue_time_s: Seconds | None = None
     prompt_time_s: Seconds | None = None
     completion_time_s: Seconds | None = None
+    audio_s: int = 0
+    characters: int = 0
 
     @property
     def metered(self) -> Amounts:
         """What the provider's limiter counts for this call."""
-        return Amounts(max(0, self.prompt_tokens - self.cached_tokens), self.completion_tokens)
+        fresh_tokens = self.prompt_tokens - self.cached_tokens
+        return Amounts(fresh_tokens if fresh_tokens > 0 else 0, self.completion_tokens, self.audio_s)
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):

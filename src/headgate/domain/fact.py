@@ -10,7 +10,7 @@ from headgate.domain.limits import Deployment
 from headgate.domain.time import Instant, Seconds
 
 
-class CallEnded(msgspec.Struct, frozen=True, tag=True):
+class CallEnded(msgspec.Struct, frozen=True, tag=True, gc=False):
     """One upstream exchange is over. `failure` is None for an answer."""
 
     at: Instant
@@ -24,7 +24,7 @@ class CallEnded(msgspec.Struct, frozen=True, tag=True):
     remedy: str | None = None
 
 
-class RequestFinished(msgspec.Struct, frozen=True, tag=True):
+class RequestFinished(msgspec.Struct, frozen=True, tag=True, gc=False):
     """A request reached its one outcome. `model_served` is "" when it was refused."""
 
     at: Instant
@@ -60,7 +60,7 @@ class AlertKind(StrEnum):
     CIRCUIT_OPENED = "circuit_opened"
 
 
-class Alert(msgspec.Struct, frozen=True, tag=True):
+class Alert(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Something that an operator should know, in words that name no secret."""
 
     at: Instant

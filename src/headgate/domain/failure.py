@@ -79,6 +79,8 @@ class Failure(msgspec.Struct, frozen=True):
     @property
     def proves_nothing_generated(self) -> bool:
         """Whether the provider refused before generating. A 400 whose body cannot be read proves nothing."""
+        if self.status == 429:
+            return True
         if self.kind not in REFUSED_BEFORE_GENERATION:
             return False
         return self.status not in {400, 422} or bool(self.message or self.code or self.type)

@@ -4,6 +4,7 @@ from enum import Flag, IntEnum, StrEnum, auto
 
 import msgspec
 
+from headgate.domain.limits import Amounts
 from headgate.domain.time import Instant, Seconds
 
 
@@ -63,10 +64,13 @@ class PromptSize(msgspec.Struct, frozen=True, gc=False):
     images: int = 0
 
 
-class Request(msgspec.Struct, frozen=True):
-    """The facts of one chat request. The text stays with the door that took it.
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """The facts of one request. The text stays with the door that took it.
 
-    `candidates` are the model ids that may serve, in order, after aliases, tiers, successors and the route.
+    `candidates` are the model ids that may serve, in order, after aliases, tiers, successors and the route; `elsewhere`
+    are those of other providers, for when no place among the candidates comes in time. `mixes`: the route names the
+    candidates as one list, so that its strategy may put any before any other; else it orders the places of each.
+    `fixed` is what a call takes where that is known beforehand (audio, embeddings, speech): nothing is estimated then.
     `model_asked` is what the client wrote; `reason` says why another model serves from the start ("retired").
     `ask_tokens` is None when the client left the maximum unset.
     """
@@ -96,6 +100,11 @@ class Request(msgspec.Struct, frozen=True):
     own_key: str | None = None
     service_tier: str | None = None
     reason: str = ""
+    elsewhere: tuple[str, ...] = ()
+    strategy: Strategy = Strategy.PRIORITY
+    weights: tuple[tuple[str, int], ...] = ()
+    mixes: bool = False
+    fixed: Amounts | None = None
 
     @property
     def fairness_key(self) -> str:

@@ -4,8 +4,10 @@ Refuses to know how a wrong answer is put right (`mend.py`) or who asks. Compile
 `COMPILED_SCHEMAS_MAX`; a schema never fetches anything and its patterns cannot run away.
 """
 
+from collections.abc import Iterator
 from enum import StrEnum
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -18,6 +20,8 @@ REMEMBERED_SCHEMA_BYTES_MAX: Final = 65_536
 """A schema longer than this is compiled again each time, so that strangers cannot fill the memory."""
 PATTERN_STEPS_MAX: Final = 100_000
 """Backtracking steps that one pattern may take over one string; more counts as no match."""
+VIOLATIONS_MAX: Final = 1_000
+"""How many violations of one value are looked at."""
 MESSAGE_CHARS_MAX: Final = 300
 """The longest message of a problem, in characters."""
 
@@ -41,12 +45,26 @@ class Problem(msgspec.Struct, frozen=True):
     path: str = ""
 
 
+class Violation(msgspec.Struct, frozen=True):
+    """One rule of a schema that one place in a value breaks.
+
+    `keyword` is the schema's word, as `type` or `required`; `names` are the members that must not be there, for
+    `additionalProperties`. `path` leads from the value's root, by names and positions.
+    """
+
+    path: tuple[str | int, ...]
+    keyword: str
+    names: tuple[str, ...] = ()
+
+
 class Validator(Protocol):
     """What a compiled schema can do."""
 
     def is_valid(self, instance: Any) -> bool: ...
 
     def validate(self, instance: Any) -> None: ...
+
+    def iter_errors(self, instance: Any) -> Iterator[Any]: ...
 
 
 def check_answer(text: str, check: Check, schema: dict[str, Any] | None) -> Problem | None:
@@ -74,6 +92,12 @@ def check_value(value: Any, check: Check, schema: dict[str, Any] | None) -> Prob
     return Problem(ProblemKind.JSON, "The answer is a bare JSON value, not an object or array.")
 
 
+def satisfies(value: Any, schema: dict[str, Any]) -> bool:
+    """Whether a decoded value satisfies `schema`, without saying why not; never where the schema is not valid."""
+    validator = compiled(schema)
+    return not isinstance(validator, Problem) and _is_valid(validator, value)
+
+
 def compiled(schema: dict[str, Any]) -> Validator | Problem:
     """The validator of a schema, remembered by the schema's text; a Problem of kind `schema` when it is not valid."""
     try:
@@ -81,6 +105,21 @@ def compiled(schema: dict[str, Any]) -> Validator | Problem:
     except (TypeError, ValueError, RecursionError) as error:
         return Problem(ProblemKind.SCHEMA, f"The schema cannot be read: {_short(error)}")
     return _remembered(raw) if len(raw) <= REMEMBERED_SCHEMA_BYTES_MAX else _compile(raw)
+
+
+def violations(value: Any, schema: dict[str, Any]) -> list[Violation] | Problem:
+    """All rules that `value` breaks, at most `VIOLATIONS_MAX`; a Problem where the schema or the value has no check."""
+    validator = compiled(schema)
+    if isinstance(validator, Problem):
+        return validator
+    try:
+        return [_violation(error) for error in islice(validator.iter_errors(value), VIOLATIONS_MAX)]
+    except (ValueError, RecursionError) as error:
+        return Problem(ProblemKind.OFF_SCHEMA, f"The answer cannot be checked: {_short(error)}")
+
+
+def _violation(error: Any) -> Violation:
+    return Violation(tuple(error.instance_path), error.kind.name, tuple(getattr(error.kind, "unexpected", ())))
 
 
 def _compile(raw: bytes) -> Validator | Problem:

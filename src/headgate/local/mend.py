@@ -1,9 +1,12 @@
 """Owns the mending of JSON that a model wrote almost right: fences, prose around it, quotes, commas, a missing end.
 
-Never raises and never runs long: what costs more than a fixed number of steps per character is given up. It refuses to
-invent: prose without JSON is not mended, and a mended answer must still satisfy the client's schema.
+Three readers, each asked only when the one before gave up: strict, lenient (`lenient.py`: other notations, nothing
+guessed) and json-repair, which guesses. It never raises and never runs long: what costs more than a fixed number of
+steps per character is given up. It refuses to invent: prose without JSON is not mended, and a mended answer must still
+satisfy the client's schema. What two libraries mend differently, and which one is followed: docs/mending.md.
 """
 
+import json
 import re
 from enum import StrEnum
 from typing import Any, Final, Self, SupportsIndex
@@ -12,6 +15,7 @@ import msgspec
 
 from headgate.domain.request import Check
 from headgate.local.check import check_value
+from headgate.local.lenient import TooDeepError, read_lenient
 
 MEND_CHARS_MAX: Final = 1_000_000
 """Longer texts are not mended. The longest answer of any current model is about 260,000 characters."""
@@ -19,13 +23,15 @@ STEPS_PER_CHAR_MAX: Final = 6
 """Characters that the tolerant parser may look at per character of text; long answers need 1 to 3."""
 STEPS_FREE: Final = 3_000
 """Looks on top of that, so that tiny texts are not refused."""
-STEPS_MAX: Final = 1_000_000
-"""Looks in all. An honest text takes about half a second for so many, a hostile one up to 4 s: mend long texts in a
-thread."""
+REPAIR_CHARS_MAX: Final = 120_000
+"""Longer texts are only read strictly and leniently. The tolerant parser copies a string for each of its characters:
+120,000 take up to a second (mend long texts in a thread), 1,000,000 would take 15."""
 
-_FENCED = re.compile(r"```[ \t]*[A-Za-z0-9_+-]*[ \t]*\r?\n(.*?)(?:```|\Z)", re.DOTALL)
+_FENCED = re.compile(r"```[ \t]*+[A-Za-z0-9_+-]*+[ \t]*+\r?\n(.*?)(?:```|\Z)", re.DOTALL)
 # What JSON looks like in the middle of prose: `{"a`, `{a:`, `["a`, `[[`, `[{`, `[1,`; but not `[1]` or `[see there]`.
 _JSON_IN_PROSE = re.compile(r"""\{\s*(?:["'“]|[\w-]+\s*:|\})|\[\s*(?:["'“{\[\]]|-?\d[\d.]*\s*,)""")
+
+_BARE_QUOTE = re.compile(r'(?<!\\)"')
 
 
 class How(StrEnum):
@@ -34,6 +40,7 @@ class How(StrEnum):
     STRICT = "strict"
     FENCE = "fence"
     PROSE = "prose"
+    LENIENT = "lenient"
     REPAIR = "repair"
 
 
@@ -49,12 +56,10 @@ def mend_json(text: str, *, max_chars: int = MEND_CHARS_MAX) -> Mended | None:
     """The JSON object or array that `text` was meant to be, or None. Linear in the length of the text."""
     if not text or len(text) > max_chars:
         return None
-    if not _is_meant_as_json(text):
+    try:
+        return _mended(text) if _is_meant_as_json(text) else None
+    except (TooDeepError, RecursionError):  # also where the caller stands deep in the stack
         return None
-    for candidate, how in ((text, How.STRICT), (_fenced(text), How.FENCE), (_outermost(text), How.PROSE)):
-        if candidate and (mended := _strict(candidate, how)):
-            return mended
-    return _repaired(text)
 
 
 def mend_answer(text: str, check: Check, schema: dict[str, Any] | None) -> Mended | None:
@@ -65,9 +70,16 @@ def mend_answer(text: str, check: Check, schema: dict[str, Any] | None) -> Mende
     return mended
 
 
+def _mended(text: str) -> Mended | None:
+    for candidate, how in ((text, How.STRICT), (_fenced(text), How.FENCE), (_outermost(text), How.PROSE)):
+        if candidate and (mended := _strict(candidate, how)):
+            return mended
+    return _lenient(text) or _repaired(text) or _lenient(text, takes_rest=True)
+
+
 def _is_meant_as_json(text: str) -> bool:
     """Begins like JSON (or like an object that lost its first brace), or has a fence or JSON in its prose."""
-    begins = text.lstrip().startswith(("{", "[", "(", '"'))
+    begins = text.lstrip().startswith(("{", "[", "(", '"', "/*"))
     return begins or "```" in text or _JSON_IN_PROSE.search(text) is not None
 
 
@@ -106,10 +118,38 @@ def _outermost(text: str) -> str | None:
     return text[min(opens) : end + 1] if opens and end > min(opens) else None
 
 
+def _lenient(text: str, *, takes_rest: bool = False) -> Mended | None:
+    """Another notation of JSON: the text itself, the only fenced block, or what follows a few words of prose."""
+    start = _JSON_IN_PROSE.search(text)
+    prose = text[start.start() :] if start and text[: start.start()].strip() else None
+    for candidate in (text, _fenced(text), prose, _written_out(text)):
+        read = read_lenient(candidate, takes_rest=takes_rest) if candidate else None
+        if read is not None:
+            return _canonical(read.value, How.LENIENT)
+    read = read_lenient(_outermost(prose or text) or "")
+    return _canonical(read.value, How.LENIENT) if read is not None and not read.is_cut else None
+
+
+def _written_out(text: str) -> str | None:
+    r"""JSON that was put into a string once or twice and lost the quotes around it: `{\"a\": 1}`."""
+    for _ in range(2):
+        if '\\"' not in text or _BARE_QUOTE.search(text):
+            return None
+        try:
+            text = json.loads(f'"{text}"', strict=False)
+        except (ValueError, RecursionError):
+            return None
+        if '\\"' not in text:
+            return text
+    return None
+
+
 def _repaired(text: str) -> Mended | None:
+    if len(text) > REPAIR_CHARS_MAX:
+        return None
     import json_repair
 
-    steps = min(STEPS_MAX, STEPS_FREE + STEPS_PER_CHAR_MAX * len(text))
+    steps = STEPS_FREE + STEPS_PER_CHAR_MAX * len(text)
     try:
         value = json_repair.repair_json(_MeteredText(text, [steps]), return_objects=True, skip_json_loads=True)
     except Exception:  # noqa: BLE001 - a foreign parser on hostile text: whatever it raises means "no"

@@ -102,5 +102,5 @@ def _ms(seconds: Seconds) -> float:
 
 def usd(nanousd: int) -> str:
     """Integer nano-dollars as a decimal text of dollars, exactly."""
-    whole, rest = divmod(nanousd, 10**9)
-    return f"{whole}.{rest:09d}".rstrip("0").rstrip(".")
+    digits = f"{nanousd:010d}"
+    return f"{digits[:-9]}.{digits[-9:]}".rstrip("0").rstrip(".")

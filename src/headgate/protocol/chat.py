@@ -4,13 +4,16 @@ It knows the fields of OpenAI's and Groq's chat requests (groq-api.md 1.1, read 
 (a value it does not support, a field it does not know) is relayed for the provider to judge.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 from headgate.domain.request import Check, Need, PromptSize
-from headgate.protocol.client_json import InvalidBody, decode_object, decode_value, invalid_field
+from headgate.protocol.cleaning import NOTHING_TO_CLEAN, Cleaned
+from headgate.protocol.client_json import InvalidBody, check_depth, decode_fields, decode_value, invalid_field
+from headgate.protocol.dialect import Dialect
 from headgate.protocol.prompt import measure
 
 __all__ = ["Chat", "InvalidBody", "Message", "Part", "parse_chat", "to_upstream"]
@@ -18,7 +21,10 @@ __all__ = ["Chat", "InvalidBody", "Message", "Part", "parse_chat", "to_upstream"
 MAX_TOOLS: Final = 128
 MAX_STOPS: Final = 4
 MAX_TOKENS: Final = 2**31 - 1
+STREAM: Final = b',"stream":true'
+STREAM_WITH_USAGE: Final = b',"stream":true,"stream_options":{"include_usage":true}'
 
+_NO_CHECK: Final = Check.NONE  # looking up a member of an enum costs as much as a call
 _NULL: Final = Raw(b"null")
 _BUILTIN_TOOLS: Final = frozenset({"browser_search", "code_interpreter", "mcp"})
 
@@ -40,6 +46,20 @@ class Message(Struct, frozen=True, gc=False):
     content: str | list[Part] | None = None
     reasoning: str | None = None
     tool_calls: Raw = _NULL
+
+
+class _FunctionCall(Struct, gc=False, forbid_unknown_fields=True):
+    name: str
+    arguments: str = ""
+
+
+class _CleanMessage(Message, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A message with nothing in it that Groq refuses: no unknown field, and null only where it stands for no text."""
+
+    reasoning: str = ""
+    name: str = ""
+    tool_call_id: str = ""
+    function_call: _FunctionCall | msgspec.UnsetType = msgspec.UNSET
 
 
 class _StreamOptions(Struct, gc=False):
@@ -89,6 +109,10 @@ class _Body(Struct, gc=False):
     headgate: dict[str, object] | None = None
 
 
+class _CleanBody(_Body, gc=False):
+    messages: Annotated[list[_CleanMessage], Meta(min_length=1)]  # type: ignore[assignment]
+
+
 _HINTS: Final = {
     "model": 'Name a model, for example "openai/gpt-oss-20b".',
     "messages": "Give a list of at least one message, each an object with a role and a content.",
@@ -107,34 +131,41 @@ _HINTS: Final = {
     "headgate": "It is an object of controls.",
 }
 _TYPED: Final = frozenset(_Body.__struct_fields__)
+_FLAT: Final = _TYPED - {"tools", "tool_choice", "response_format", "stream_options", "headgate"}
+"""Fields whose type leaves no room for deep nesting; messages when they are clean and all text."""
 _REWRITTEN: Final = frozenset(
     {"model", "max_completion_tokens", "max_tokens", "stream", "stream_options", "service_tier", "headgate"}
 )
 
 _decode_body: Final = msgspec.json.Decoder(_Body).decode
+_decode_clean_body: Final = msgspec.json.Decoder(_CleanBody).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Chat(Struct, gc=False, kw_only=True):
-    """One chat body, understood. `ask_tokens` is None where the client set no maximum; `fields` are the raw values."""
+class Chat(Struct, gc=False):
+    """One chat body, understood. `ask_tokens` is None where the client set no maximum; `fields` are the raw values.
+
+    `clean_messages`: no message has a field that Groq refuses. False says only that one may.
+    """
 
     model: str
-    stream: bool
-    include_usage: bool
-    ask_tokens: int | None
+    messages: Sequence[Message]
+    fields: dict[str, Raw]
     needs: Need
     check: Check
     schema: dict[str, object] | None
-    tool_choice: str | dict[str, object] | None
     prompt: PromptSize
+    stream: bool
+    include_usage: bool
+    ask_tokens: int | None
+    tool_choice: str | dict[str, object] | None
     user: str | None
     controls: dict[str, object]
     service_tier: str | None
     reasoning_effort: str | None
     n: int | None
     temperature: float | None
-    messages: list[Message]
-    fields: dict[str, Raw]
+    clean_messages: bool
     _kept: bytes | None = None
 
     @property
@@ -149,81 +180,104 @@ class Chat(Struct, gc=False, kw_only=True):
 
 
 def parse_chat(body: bytes) -> Chat:
-    """The client's body. Raises `InvalidBody` and nothing else; about 5 µs for 700 bytes."""
-    fields = decode_object(body)
-    try:
-        read = _decode_body(body)
-    except msgspec.ValidationError as error:
-        raise invalid_field(error, _HINTS) from None
-    if not fields.keys() <= _TYPED:
-        for name in fields.keys() - _TYPED:
-            decode_value(name, fields[name])
+    """The client's body. Raises `InvalidBody` and nothing else; about 3 µs for 700 bytes."""
+    fields = decode_fields(body)
+    read, clean = _typed(body)
     if read.model.isspace():
         raise InvalidBody(f"'model' is blank. {_HINTS['model']}", "model")
-    check, schema = _expected(read.response_format)
-    needs, prompt = _needs_and_size(read, fields, check)
+    form = read.response_format
+    check, schema = (_NO_CHECK, None) if form is None else _expected(form)
+    texts, images, is_text = _texts(read.messages)
+    if not (is_text and clean and fields.keys() <= _FLAT):
+        _look_closer(body, fields)
+        clean = clean and not any(each.tool_calls is not _NULL and each.tool_calls == _NULL for each in read.messages)
+    if images or read.tools or schema is not None or "functions" in fields:
+        needs, tools = _needs(read, fields, check, images, texts)
+    else:
+        needs, tools = _NEED_OF_CHECK[check], 0
     ask = read.max_completion_tokens
     options = read.stream_options
+    # Seven values go without their names: with more than thirty things to pass Python makes a dict of them.
     return Chat(
-        model=read.model,
+        read.model,
+        read.messages,
+        fields,
+        needs,
+        check,
+        schema,
+        measure(texts, messages=len(read.messages), tools=tools, images=images),
         stream=read.stream is True,
         include_usage=options is not None and options.include_usage is True,
         ask_tokens=read.max_tokens if ask is None else ask,
-        needs=needs,
-        check=check,
-        schema=schema,
         tool_choice=read.tool_choice,
-        prompt=prompt,
         user=read.user,
         controls=read.headgate or {},
         service_tier=read.service_tier,
         reasoning_effort=read.reasoning_effort,
         n=read.n,
         temperature=read.temperature,
-        messages=read.messages,
-        fields=fields,
+        clean_messages=clean,
     )
+
+
+def _typed(body: bytes) -> tuple[_Body, bool]:
+    """The typed view, and whether its messages are clean."""
+    try:
+        return _decode_clean_body(body), True
+    except (msgspec.ValidationError, RecursionError):
+        check_depth(body)
+    try:
+        return _decode_body(body), False
+    except msgspec.ValidationError as error:
+        raise invalid_field(error, _HINTS) from None
+
+
+def _look_closer(body: bytes, fields: dict[str, Raw]) -> None:
+    """Where types do not say what is in a value: how deep it is, and whether it can be read at all."""
+    check_depth(body)
+    for name in fields.keys() - _TYPED:
+        decode_value(name, fields[name])
 
 
 def to_upstream(
     chat: Chat,
     *,
+    dialect: Dialect,
     model: str,
     max_completion_tokens: int,
-    stream: bool,
     service_tier: str | None = None,
-    drop: frozenset[str] = frozenset(),
+    cleaned: Cleaned = NOTHING_TO_CLEAN,
 ) -> bytes:
     """The body for the provider: our model and maximum, always with usage when streaming, the rest byte for byte.
 
-    `service_tier` None keeps the client's; `drop` are top-level fields that the model would refuse. Null fields are
-    left out. The client's own wish for usage is `chat.include_usage`: without it the usage chunk is not relayed.
+    `service_tier` None keeps the client's; `cleaned` is what the provider takes otherwise. Null fields are left out.
+    The client's own wish for usage is `chat.include_usage`: without it the usage chunk is not relayed.
     """
-    kept = _kept(chat, drop) if drop else chat._kept  # noqa: SLF001 a cache that only this file fills
-    if kept is None:
-        kept = chat._kept = _kept(chat, drop)  # noqa: SLF001
-    tier = chat.service_tier if service_tier is None else service_tier
-    return b'{"model":%b,"max_completion_tokens":%d%b%b%b' % (
+    if cleaned is NOTHING_TO_CLEAN:
+        kept = chat._kept  # noqa: SLF001 a cache that only this file fills
+        if kept is None:
+            kept = chat._kept = _kept(chat.fields)  # noqa: SLF001
+    else:
+        kept = _kept(cleaned.apply(chat.fields))
+    tier = dialect.service_tier(chat.service_tier if service_tier is None else service_tier)
+    return b'{"model":%b,"%b":%d%b%b%b' % (
         _encode(model),
+        dialect.max_tokens_field.encode(),
         max_completion_tokens,
-        b',"stream":true,"stream_options":{"include_usage":true}' if stream else b"",
-        b"" if tier is None or "service_tier" in drop else b',"service_tier":%b' % _encode(tier),
+        (STREAM_WITH_USAGE if dialect.sends_stream_usage else STREAM) if chat.stream else b"",
+        b"" if tier is None else b',"service_tier":%b' % _encode(tier),
         kept,
     )
 
 
-def _kept(chat: Chat, drop: frozenset[str]) -> bytes:
+def _kept(fields: Mapping[str, Raw]) -> bytes:
     """Every field that is relayed as it came, with the comma before and the brace behind."""
-    kept = {
-        name: raw
-        for name, raw in chat.fields.items()
-        if name not in _REWRITTEN and name not in drop and (len(raw) != 4 or raw != _NULL)
-    }
+    kept = {name: raw for name, raw in fields.items() if name not in _REWRITTEN and (len(raw) != 4 or raw != _NULL)}
     return b"," + _encode(kept)[1:] if kept else b"}"
 
 
-def _expected(form: _ResponseFormat | None) -> tuple[Check, dict[str, object] | None]:
-    if form is None or form.type == "text":
+def _expected(form: _ResponseFormat) -> tuple[Check, dict[str, object] | None]:
+    if form.type == "text":
         return Check.NONE, None
     if form.type == "json_object":
         return Check.JSON, None
@@ -237,34 +291,44 @@ def _expected(form: _ResponseFormat | None) -> tuple[Check, dict[str, object] | 
 _NEED_OF_CHECK: Final = {Check.NONE: Need.NONE, Check.JSON: Need.JSON_OBJECT, Check.SCHEMA: Need.JSON_SCHEMA}
 
 
-def _needs_and_size(read: _Body, fields: dict[str, Raw], check: Check) -> tuple[Need, PromptSize]:
-    """What a model must be able to do, and how long the prompt is: contents, reasoning, tools and schema."""
-    needs = _NEED_OF_CHECK[check]
+def _texts(messages: Sequence[Message]) -> tuple[list[str], int, bool]:
+    """What a model reads of the messages, the number of images among it, and whether contents are all there is."""
     texts: list[str] = []
-    images = 0
-    for message in read.messages:
+    images, is_text = 0, True
+    for message in messages:
         content = message.content
         if type(content) is str:
             texts.append(content)
         elif content is not None:
             images += _add_parts(content, texts)  # type: ignore[arg-type]
-        if message.reasoning is not None:
+            is_text = False
+        if message.reasoning:
             texts.append(message.reasoning)
         if message.tool_calls is not _NULL:
             texts.append(str(message.tool_calls, "utf-8"))
+            is_text = False
+    return texts, images, is_text
+
+
+def _needs(read: _Body, fields: dict[str, Raw], check: Check, images: int, texts: list[str]) -> tuple[Need, int]:
+    """What a model must be able to do, and its number of tools; tools and schema are added to what it reads."""
+    needs = _NEED_OF_CHECK[check]
     if images:
         needs |= Need.VISION
-    tools = read.tools
+    tools = read.tools or ()
     if tools:
         texts.append(str(fields["tools"], "utf-8"))
         builtin = sum(tool.type in _BUILTIN_TOOLS for tool in tools)
-        needs |= (Need.BUILTIN_TOOLS if builtin else Need.NONE) | (Need.TOOLS if builtin < len(tools) else Need.NONE)
+        if builtin:
+            needs |= Need.BUILTIN_TOOLS
+        if builtin < len(tools):
+            needs |= Need.TOOLS
     elif "functions" in fields:  # OpenAI's former name for tools, still typed in Groq's SDK
         texts.append(str(fields["functions"], "utf-8"))
         needs |= Need.TOOLS
     if check is Check.SCHEMA:
         texts.append(str(fields["response_format"], "utf-8"))
-    return needs, measure(texts, messages=len(read.messages), tools=len(tools or ()), images=images)
+    return needs, len(tools)
 
 
 def _add_parts(parts: list[Part], texts: list[str]) -> int:

@@ -15,6 +15,7 @@ from msgspec import Raw
 MAX_DEPTH: Final = 64
 """Objects and arrays inside each other."""
 
+_TOO_DEEP: Final = f"The body is nested more than {MAX_DEPTH} levels deep; flatten it."
 _BRACKETS: Final = b'"[]{}'
 _NO_BRACKET: Final = bytes(sorted(set(range(256)) - set(_BRACKETS)))
 _OPENING: Final = b"[{"
@@ -37,10 +38,20 @@ class InvalidBody(Exception):
 
 def decode_object(body: bytes) -> dict[str, Raw]:
     """The top-level fields of `body`, each still as its own bytes. Raises `InvalidBody`."""
+    check_depth(body)
+    return decode_fields(body)
+
+
+def check_depth(body: bytes) -> None:
+    """Raises `InvalidBody` for deep nesting. It looks at every byte, so it is for what no type has bounded."""
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+        raise InvalidBody(_TOO_DEEP)
+
+
+def decode_fields(body: bytes) -> dict[str, Raw]:
+    """What `decode_object` gives, for a caller who sees to the depth. Raises `InvalidBody`."""
     if not body.isascii():
         _check_utf8(body)
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
-        raise InvalidBody(f"The body is nested more than {MAX_DEPTH} levels deep; flatten it.")
     try:
         fields = _decode_fields(body)
     except msgspec.ValidationError:
@@ -48,7 +59,7 @@ def decode_object(body: bytes) -> dict[str, Raw]:
     except msgspec.DecodeError as error:
         raise InvalidBody(f"The body is not valid JSON: {error}.") from None
     except RecursionError:
-        raise InvalidBody(f"The body is nested more than {MAX_DEPTH} levels deep; flatten it.") from None
+        raise InvalidBody(_TOO_DEEP) from None
     if _encode(fields) != body and (name := _repeated_name(body, fields)) is not None:
         raise InvalidBody(f"{name!r} is given twice; give it once.", name)
     return fields

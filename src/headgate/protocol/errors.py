@@ -61,9 +61,11 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule(_K.TOOL_CALL_FAILED, 400, 422, code="tool_use_failed|tool_required_not_called"),
     _rule(_K.MODEL_GONE, 400, 410, code="model_decommissioned|model_terms_required|model_not_found"),
     _rule(_K.SPEND_LIMIT, 400, 402, 403, 429, code=r"blocked_api_access|spend_\w+|\w+_spend_limit_exceeded"),
-    _rule(_K.SPEND_LIMIT, 429, code="insufficient_quota|billing_hard_limit_reached"),
+    _rule(_K.SPEND_LIMIT, 429, code="insufficient_quota|billing_hard_limit_reached|billing_not_active"),
+    _rule(_K.SPEND_LIMIT, 403, text=r"^key limit exceeded"),  # OpenRouter: the credits given to this key are spent
     _rule(_K.SPEND_LIMIT, 402),
     _rule(_K.CONTEXT_OVERFLOW, 400, 413, 422, code="context_length_exceeded"),
+    _rule(_K.CONTEXT_OVERFLOW, 400, text=r"\binput token count\b.{0,40}\bexceeds the maximum"),  # Gemini
     _rule(_K.SAFETY_REFUSAL, 400, 403, 422, code=r"content_filter|content_policy_violation|moderation_\w+"),
     _rule(_K.CONTEXT_OVERFLOW, 400, 422, text=r"reduce the length of the messages|maximum context length"),
     _rule(
@@ -73,13 +75,20 @@ RULES: Final[tuple[Rule, ...]] = (
         text=r"exceed\w* the ([\w']+ ){0,4}context (length|window|size)|input is too long",
     ),
     _rule(_K.MODEL_GONE, 400, text=r"has been decommissioned"),
+    _rule(_K.MODEL_GONE, 400, type="invalid_model"),  # Mistral
+    _rule(_K.MODEL_GONE, 400, text=r"is not a valid model id\b"),  # OpenRouter
     _rule(_K.INVALID_JSON, 400, text=r"^failed to (generate|validate) json\b"),
     _rule(_K.TOOL_CALL_FAILED, 400, text=r"^(failed to call a function|tool call validation failed)"),
     _rule(_K.INVALID_KEY, 400, text=r"api key not valid|api_key_invalid"),  # Gemini says it with 400
+    _rule(
+        _K.INVALID_KEY, 403, text=r"reported as leaked|CONSUMER_SUSPENDED|SERVICE_DISABLED|API_KEY_\w+_BLOCKED"
+    ),  # so too
+    _rule(_K.ACCESS_DENIED, 400, text=r"location is not supported"),  # Gemini's word for a country it does not serve
     _rule(_K.FLEX_FULL, 400, 403, text=r"\bservice[ _]tier\b.*\bnot available\b"),
     _rule(_K.FLEX_FULL, 400, 403, text=r"\b(flex|auto)\b.{0,40}\bnot available\b.*\b(org|organization|plan|tier)\b"),
     _rule(_K.SAFETY_REFUSAL, 400, 403, text=r"safety (system|policy|filter)|content management policy"),
     _rule(_K.SAFETY_REFUSAL, 400, 403, text=r"(usage|content) polic|requires moderation|flagged (as|for|by)"),
+    _rule(_K.SAFETY_REFUSAL, 403, text=r'"flagged_input":'),  # OpenRouter's moderation tells what it did not like
     # 401, 403, 404
     _rule(_K.INVALID_KEY, 401),
     _rule(_K.MODEL_GONE, 403, code=r"model_permission_blocked_\w+|model_not_found"),
@@ -87,6 +96,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule(_K.MODEL_GONE, 404, code="model_not_found|model_decommissioned"),
     _rule(_K.BAD_REQUEST, 404, code="unknown_url"),
     _rule(_K.MODEL_GONE, 404, text=r"\bmodels?\b.*\b(does not exist|not found|not available)"),
+    _rule(_K.MODEL_GONE, 404, text=r"^no endpoints found for \S+\n"),  # OpenRouter; "that support" is about the request
     # 413 and 429: what ran out, by the dimension in the text
     _rule(_K.REQUEST_TOO_LARGE, 413, code="rate_limit_exceeded"),
     _rule(_K.REQUEST_TOO_LARGE, 429, too_large=True),
@@ -95,7 +105,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule(_K.REQUESTS_PER_MINUTE, 429, dimensions="RPM"),
     _rule(_K.TOKENS_PER_MINUTE, 429, dimensions="TPM ITPM OTPM ASH"),
     _rule(_K.DAILY_LIMIT, 429, dimensions="RPD TPD ASD"),
-    _rule(_K.OVER_CAPACITY, 429, code="service_tier_capacity_exceeded"),  # Mistral 3505
+    _rule(_K.OVER_CAPACITY, 429, code="service_tier_capacity_exceeded|3505"),  # Mistral
     _rule(_K.FLEX_FULL, 429, code="capacity_exceeded"),
     _rule(_K.DAILY_LIMIT, 429, text=r"per[ -]?day|daily"),  # Gemini's quotaId, OpenRouter's free-models-per-day
     _rule(_K.TOKENS_PER_MINUTE, 429, type="tokens|seconds"),
@@ -131,11 +141,12 @@ _STATUS_OF_CODE: Final = {
 """What an error inside a 200 or a stream would have been as a status; anything else counts as the server's fault."""
 
 
-def classify(status: int, body: bytes, headers: Mapping[str, str]) -> Failure:
+def classify(status: int, body: bytes, headers: Mapping[str, str], *, wall_s: float | None = None) -> Failure:
     """The failure that a reply is. Total: any status and any bytes give one; header names are in lower case.
 
     `written` is left True: a reply proves that the request arrived. The body's own wait beats the header's, and a
     request that is too large for its bucket has none: waiting would not help it (Groq announces one, groq-api.md 2.2).
+    `wall_s` is now in Unix seconds, for bodies that name a moment; without it such a moment is no wait.
     """
     error = read_error(body)
     kind = kind_of(status, error)
@@ -149,7 +160,7 @@ def classify(status: int, body: bytes, headers: Mapping[str, str]) -> Failure:
         limit=error.limit,
         used=error.used,
         requested=error.requested,
-        wait_s=None if kind is FailureKind.REQUEST_TOO_LARGE else _wait(error, headers),
+        wait_s=None if kind is FailureKind.REQUEST_TOO_LARGE else _wait(error, headers, wall_s),
         organisation=error.organisation,
         failed_generation=error.failed_generation,
         body=body,
@@ -184,5 +195,9 @@ def _holds(rule: Rule, error: ErrorBody) -> bool:
     )
 
 
-def _wait(error: ErrorBody, headers: Mapping[str, str]) -> Seconds | None:
-    return read_retry_after(headers) if error.wait_s is None else min(error.wait_s, LONGEST_WAIT_S)
+def _wait(error: ErrorBody, headers: Mapping[str, str], wall_s: float | None) -> Seconds | None:
+    if error.wait_s is not None:
+        return min(error.wait_s, LONGEST_WAIT_S)
+    if error.resets_at_wall_s is not None and wall_s is not None and error.resets_at_wall_s > wall_s:
+        return min(error.resets_at_wall_s - wall_s, LONGEST_WAIT_S)
+    return read_retry_after(headers)

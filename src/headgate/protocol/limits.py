@@ -5,6 +5,7 @@ raise: an unreadable value counts as absent.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from math import isfinite
 from typing import Final
 
@@ -35,15 +36,15 @@ def read_limit_headers(headers: Mapping[str, str]) -> SeenLimits | None:
     reset_requests = get("x-ratelimit-reset-requests")
     reset_tokens = get("x-ratelimit-reset-tokens")
     seen = SeenLimits(
-        _count(limit_requests) if limit_requests else None,
+        _stated(limit_requests) if limit_requests else None,
         _count(remaining_requests) if remaining_requests else None,
         _wait(reset_requests) if reset_requests and remaining_requests == "0" else None,
-        _count(limit_tokens) if limit_tokens else None,
+        _stated(limit_tokens) if limit_tokens else None,
         _count(remaining_tokens) if remaining_tokens else None,
         _wait(reset_tokens) if reset_tokens and remaining_tokens == "0" else None,
-        _count(limit_audio) if limit_audio else None,
+        _stated(limit_audio) if limit_audio else None,
         _count(remaining_audio) if remaining_audio else None,
-        read_retry_after(headers),
+        read_retry_after(headers) if "retry-after" in headers or "retry-after-ms" in headers else None,
     )
     return None if seen == _NOTHING_SEEN else seen
 
@@ -65,6 +66,10 @@ def _count(text: str) -> int | None:
         return int(text)
     value = _number(text)
     return int(value) if value is not None and value <= _LARGEST else None
+
+
+_stated: Final = lru_cache(maxsize=256)(_count)
+"""Limits are the same in every reply; what remains of them is not."""
 
 
 def _wait(text: str) -> Seconds | None:

@@ -19,8 +19,11 @@ _HAN: Final = bytes([*range(0x2E, 0xA0), *range(0xAC, 0xD8), 0xF9, 0xFA, 0xFF]) 
 
 def measure(texts: Sequence[str], *, messages: int, tools: int, images: int) -> PromptSize:
     """The size of everything in `texts`; digits are ASCII digits, `latin` is all other ASCII and accented Latin."""
-    text = "".join(texts)
+    text = texts[0] if len(texts) == 1 else "".join(texts)
     length = len(text)
+    if length <= SAMPLED_FROM and text.isascii():
+        latin = len(text.encode().translate(None, _DIGITS))
+        return PromptSize(latin, length - latin, 0, 0, 0, messages, tools, images)
     sample = text if length <= SAMPLED_FROM else text[:: length // _SAMPLE]
     digits, indic, han, other = _classes(sample)
     if sample is not text:

@@ -11,10 +11,11 @@ from msgspec import Raw, Struct
 from headgate.domain.answer import Reply, Usage
 from headgate.domain.failure import Failure, FailureKind
 from headgate.protocol.errors import classify
-from headgate.protocol.usage import usage_of
+from headgate.protocol.usage import UsageTold, believed, usage_of
 
 _NULL: Final = Raw(b"null")
 _EMPTY: Final = frozenset({b"null", b'""', b"[]", b"{}"})
+_EMPTY_CHARS_MAX: Final = 4
 
 
 class _Message(Struct, gc=False):
@@ -29,11 +30,18 @@ class _Choice(Struct, gc=False):
     message: _Message | None = None
 
 
-class _Body(Struct, gc=False):
+class _AnyBody(Struct, gc=False):
     choices: list[_Choice] | None = None
-    usage: Raw = _NULL
     model: str | None = None
     error: Raw = _NULL
+
+
+class _Body(_AnyBody, gc=False):
+    usage: UsageTold | None = None
+
+
+class _DoubtfulBody(_AnyBody, gc=False):
+    usage: Raw = _NULL
 
 
 class _TextMessage(Struct, gc=False):
@@ -54,6 +62,7 @@ class _UsageOnly(Struct, gc=False):
 
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 _decode: Final = msgspec.json.Decoder(_Body).decode
+_decode_doubtful: Final = msgspec.json.Decoder(_DoubtfulBody).decode
 _decode_text: Final = msgspec.json.Decoder(_Text).decode
 _decode_usage: Final = msgspec.json.Decoder(_UsageOnly).decode
 _decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -68,21 +77,39 @@ def read_reply(body: bytes) -> Reply | Failure:
     """
     try:
         read = _decode(body)
+        usage = None if read.usage is None else believed(read.usage)
+    except _UNREADABLE:
+        return _read_doubtful(body)
+    return _reply(body, read, usage)
+
+
+def _read_doubtful(body: bytes) -> Reply | Failure:
+    """The summary of a body whose usage is not as it should be, or which cannot be read at all."""
+    try:
+        read = _decode_doubtful(body)
     except _UNREADABLE:
         return classify(200, body, {})
-    if not read.choices or bytes(read.error) not in _EMPTY:
+    return _reply(body, read, usage_of(read.usage))
+
+
+def _reply(body: bytes, read: _AnyBody, usage: Usage | None) -> Reply | Failure:
+    if not read.choices or not (read.error is _NULL or bytes(read.error) in _EMPTY):
         return classify(200, body, {})
     choice = read.choices[0]
-    if not choice.finish_reason or choice.message is None:
-        return _malformed(body, "The reply has no finish_reason or no message.")
     message = choice.message
-    has_content = (
+    if not choice.finish_reason or message is None:
+        return _malformed(body, "The reply has no finish_reason or no message.")
+    has_content = len(message.content) > _EMPTY_CHARS_MAX or _has_content(message)
+    return Reply(choice.finish_reason, usage, read.model or "", has_content)
+
+
+def _has_content(message: _Message) -> bool:
+    return (
         bytes(message.content) not in _EMPTY
         or bytes(message.tool_calls) not in _EMPTY
         or bytes(message.function_call) not in _EMPTY
         or bytes(message.refusal) not in _EMPTY
     )
-    return Reply(choice.finish_reason, usage_of(read.usage), read.model or "", has_content)
 
 
 def read_usage(body: bytes) -> Usage | None:

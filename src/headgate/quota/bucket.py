@@ -95,7 +95,8 @@ class Bucket(msgspec.Struct):
     def drain_to(self, now: Instant) -> None:
         """Bring the level to `now`. A clock that went back drains nothing, one that jumped ahead no more than is there.
 
-        Every reservation comes through here once per bucket, so it compares where it could call `max`.
+        Every reservation comes through here and its neighbours once per bucket, so they compare where they could call
+        `max`, which takes as long as four calls of our own.
         """
         elapsed_s = now - self.at
         if elapsed_s <= 0.0:
@@ -104,20 +105,23 @@ class Bucket(msgspec.Struct):
         level = self.level
         if level <= 0.0:
             return
-        drained = elapsed_s * self.rate
-        if self.drain != self.rate:
+        lifted, rate = self.lifted, self.rate
+        drained = elapsed_s * rate
+        if self.drain != rate:
             assumed = self._assumed_in(elapsed_s)
             drained -= assumed
-            self.lifted += assumed
             self.assumed += assumed
-        left = level - drained if level > drained else 0.0
-        if self.lifted > left:
+            self.lifted = lifted = lifted + assumed
+        self.level = left = level - drained if level > drained else 0.0
+        if lifted > left:
             self.lifted = left
-        self.level = left
 
     def _assumed_in(self, elapsed_s: Seconds) -> float:
         """What others are assumed to spend in a time, out of what would drain."""
-        return min((self.rate - self.drain) * elapsed_s, max(0.0, self.limit * MOST_ASSUMED - self.assumed))
+        assumed, most = (self.rate - self.drain) * elapsed_s, self.limit * MOST_ASSUMED - self.assumed
+        if assumed < most:
+            return assumed
+        return most if most > 0.0 else 0.0
 
     @property
     def slow_s(self) -> Seconds:
@@ -140,8 +144,12 @@ class Bucket(msgspec.Struct):
         self.drain_to(now)
         if difference < 0.0:
             self.given_back -= difference
-        self.level = max(0.0, self.level + difference)
-        self.lifted = min(self.lifted, self.level)
+        level = self.level + difference
+        if level < 0.0:
+            level = 0.0
+        self.level = level
+        if self.lifted > level:
+            self.lifted = level
 
     def resize(self, limit: int) -> None:
         """Take another limit; what is in the bucket stays in it."""
@@ -154,7 +162,8 @@ class Bucket(msgspec.Struct):
         """Put what is known in the place of what was assumed."""
         if known < 0.0:
             self.given_back -= known
-        self.level = max(0.0, self.bare + known)
+        level = self.level - self.lifted + known
+        self.level = level if level > 0.0 else 0.0
         self.lifted = self.assumed = 0.0
 
     def lift(self, assumed: float) -> None:
@@ -165,7 +174,12 @@ class Bucket(msgspec.Struct):
 
     def hold_back(self, outside: float) -> None:
         """Count on a refill that others lessen by `outside` a second; a tenth of it always remains ours."""
-        self.drain = self.rate - min(outside, self.rate * (1.0 - LEAST_DRAIN)) if outside > 0.0 else self.rate
+        rate = self.rate
+        if outside <= 0.0:
+            self.drain = rate
+            return
+        most = rate * (1.0 - LEAST_DRAIN)
+        self.drain = rate - (outside if outside < most else most)
 
 
 def drained_in_s(excess: float, rate: float, drain: float, slow_s: Seconds) -> Seconds:

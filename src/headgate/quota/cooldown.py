@@ -26,13 +26,12 @@ class CooldownSource(StrEnum):
 
 
 class Cooldown(msgspec.Struct):
-    """A time before which a deployment is not used. A guessed one may be probed early, once."""
+    """A time before which a deployment is not used."""
 
     until: Instant
     since: Instant
     source: CooldownSource
     reason: str
-    probed: bool = False
 
     def shift(self, back_s: Seconds) -> None:
         """Follow a clock that went back, so that the time still to wait stays what it was."""

@@ -24,7 +24,7 @@ from typing import Final
 
 import msgspec
 
-from headgate.domain.time import Instant, Seconds
+from headgate.domain.time import NEVER, Instant, Seconds
 from headgate.quota.bucket import REQUESTS, Bucket
 
 TOLERANCE_SHARE: Final = 0.01
@@ -59,6 +59,7 @@ APART_S: Final[Seconds] = 0.05
 NEGLIGIBLE_SHARE: Final = 0.03
 GAP_MEMORY: Final = 0.8
 HIT_MEMORY: Final = 0.8
+NEW_HIT: Final = 1.0 - HIT_MEMORY
 BELIEVED_SHARE: Final = 0.5
 LEAST_HITS: Final = 0.2
 
@@ -86,6 +87,22 @@ class Note(msgspec.Struct, frozen=True, gc=False):
         return msgspec.structs.replace(self, tokens=tokens, need_tokens=0, output_tokens=0)
 
 
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """What one header shows of a bucket, and what it is compared with.
+
+    `sent` is the noted level brought up to date with the corrections since, `output` the tokens of this call's ask,
+    `slack` what may be over-estimate. `at_start`: of a stream; `quiet`: nothing else was in flight.
+    """
+
+    shown: int
+    sent: float
+    output: int
+    slack: float
+    sent_at: Instant
+    at_start: bool
+    quiet: bool
+
+
 class Readings(msgspec.Struct):
     """How often each reading of one kind of header has fitted lately (smoothed share of replies)."""
 
@@ -93,16 +110,23 @@ class Readings(msgspec.Struct):
 
     def span(self, candidates: tuple[float, ...], shown: float, above: float, below: float) -> tuple[float, float]:
         """Score the candidates against what a header showed; the least and the greatest still believable."""
-        hits = self.hits
+        hits, best = self.hits, 0.0
         for i, candidate in enumerate(candidates):
-            fits = 1.0 if -below <= shown - candidate <= above else 0.0
-            hits[i] = HIT_MEMORY * hits[i] + (1.0 - HIT_MEMORY) * fits
-        best = max(hits)
-        if best < LEAST_HITS:
-            return min(candidates), max(candidates)
-        bar = best * BELIEVED_SHARE
-        believable = [candidate for candidate, hit in zip(candidates, hits, strict=True) if hit >= bar]
-        return min(believable), max(believable)
+            hit = HIT_MEMORY * hits[i]
+            if -below <= shown - candidate <= above:
+                hit += NEW_HIT
+            hits[i] = hit
+            if hit > best:
+                best = hit
+        bar = best * BELIEVED_SHARE if best >= LEAST_HITS else 0.0
+        low, high = NEVER, -NEVER
+        for i, candidate in enumerate(candidates):
+            if hits[i] >= bar:
+                if candidate < low:
+                    low = candidate
+                if candidate > high:
+                    high = candidate
+        return low, high
 
 
 class Watch(msgspec.Struct):
@@ -133,53 +157,51 @@ class Watch(msgspec.Struct):
         """What others may spend above their mean before the next reply."""
         if not self.rate:
             return 0.0
-        return min(MARGIN_DEVIATIONS * sqrt(self.dispersion * self.gap_s), limit * MARGIN_CAP_SHARE)
+        margin, most = MARGIN_DEVIATIONS * sqrt(self.dispersion * self.gap_s), limit * MARGIN_CAP_SHARE
+        return margin if margin < most else most
 
-    def absorb(
-        self,
-        bucket: Bucket,
-        shown: float,
-        sent: float,
-        output: int,
-        slack: float,
-        *,
-        age_s: Seconds,
-        at_start: bool,
-        quiet: bool,
-        now: Instant,
-    ) -> tuple[float, float]:
-        """Compare what a header showed with the bucket (drained to `now`) and correct it.
+    def agrees(self, bucket: Bucket, shown: float, sent: float, now: Instant) -> bool:
+        """Whether a header shows what was expected of a bucket (drained to `now`) beside which nobody else spends."""
+        if self.rate > 0.0 or bucket.lifted > 0.0 or bucket.drain != bucket.rate:
+            return False
+        tolerance, of_level = tolerance_of(bucket), shown - bucket.level
+        if not (-tolerance <= shown - sent <= tolerance and -tolerance <= of_level <= tolerance):
+            return False
+        self.low_count = 0
+        self.synced_at = now
+        return True
 
-        `sent` is the noted level brought up to date with the corrections since, `output` the tokens of this call's
-        ask, `slack` what may be over-estimate, `age_s` how old the header may be. Gives what others spent since the
-        last time, and what was corrected downwards (<= 0).
+    def absorb(self, bucket: Bucket, reading: Reading, now: Instant) -> float:
+        """Correct a bucket (drained to `now`) by a header that does not agree with it.
+
+        Gives what others spent since the last time.
         """
         tolerance = tolerance_of(bucket)
-        bare = bucket.bare
+        shown, sent = reading.shown, reading.sent
+        bare = bucket.level - bucket.lifted
         believed = self.rate > 0.0 or bucket.lifted > 0.0
-        if not believed and -tolerance <= shown - sent <= tolerance and -tolerance <= shown - bare <= tolerance:
-            self.low_count = 0
-            self.synced_at = now
-            return 0.0, 0.0
-        if at_start:
+        output, slack, quiet = reading.output, reading.slack, reading.quiet
+        if reading.at_start:
             candidates: tuple[float, ...] = (sent, bare, sent - output, bare - output)
             low, high = self.starts.span(candidates, shown, tolerance, tolerance + slack)
         else:
             candidates = (sent, bare, sent - output)
             low, high = self.replies.span(candidates, shown, tolerance, tolerance + slack)
         floor = (low if quiet else min(candidates)) - slack
+        age_s = now - reading.sent_at if now > reading.sent_at else 0.0
         if shown < floor - tolerance:
-            down = self._lower(shown - floor, quiet, now)
-            self._confirm(bucket, 0.0, down, age_s, now)
-            return 0.0, down
+            self._confirm(bucket, 0.0, self._lower(shown - floor, quiet, now), age_s, now)
+            return 0.0
         self.low_count = 0
-        least, most = max(0.0, shown - high), max(0.0, shown - low)
+        least, most = shown - high, shown - low
         if not believed and least <= tolerance:
             self.synced_at = now
-            return 0.0, 0.0
-        spent = min(max(bucket.lifted, least), most)
+            return 0.0
+        spent = least if least > bucket.lifted else bucket.lifted
+        if spent > most:
+            spent = most if most > 0.0 else 0.0
         self._confirm(bucket, spent, 0.0, age_s, now)
-        return spent, 0.0
+        return spent
 
     def apply(self, bucket: Bucket, surprise: float, now: Instant) -> None:
         """Correct at once and whatever is in flight: an error body knows the level exactly.
@@ -206,7 +228,9 @@ class Watch(msgspec.Struct):
         bucket.replace_lift(spent + down)
         since, self.synced_at = self.synced_at, now
         if since is not None:
-            elapsed_s = min(max(0.0, now - since), bucket.window_s)
+            elapsed_s = now - since if now > since else 0.0
+            if elapsed_s > bucket.window_s:
+                elapsed_s = bucket.window_s
             unseen_s = elapsed_s + age_s
             self.gap_s = GAP_MEMORY * self.gap_s + (1.0 - GAP_MEMORY) * unseen_s if self.gap_s else unseen_s
             self._learn(spent, elapsed_s, bucket.rate)
@@ -218,7 +242,7 @@ class Watch(msgspec.Struct):
         self.spending = self.spending * kept + spent * weight
         self.scatter = self.scatter * kept + deviation * deviation * weight
         self.observed = self.observed * kept + 1.0 - kept
-        observed = max(self.observed, LEAST_OBSERVED)
+        observed = self.observed if self.observed > LEAST_OBSERVED else LEAST_OBSERVED
         self.rate = self.spending / observed
         self.dispersion = self.scatter / observed
         if self.rate < refill * NEGLIGIBLE_SHARE:
@@ -228,5 +252,7 @@ class Watch(msgspec.Struct):
 def tolerance_of(bucket: Bucket) -> float:
     """How far header and ledger may differ without meaning anything."""
     if bucket.selector == REQUESTS:
-        return max(TOLERANCE_REQUESTS, bucket.limit * TOLERANCE_REQUESTS_SHARE)
-    return max(LEAST_TOLERANCE_TOKENS, bucket.limit * TOLERANCE_SHARE)
+        least, tolerance = TOLERANCE_REQUESTS, bucket.limit * TOLERANCE_REQUESTS_SHARE
+    else:
+        least, tolerance = LEAST_TOLERANCE_TOKENS, bucket.limit * TOLERANCE_SHARE
+    return tolerance if tolerance > least else least

@@ -9,7 +9,7 @@ from headgate.domain.time import Instant
 from headgate.quota.answers import Change, ChangeKind
 from headgate.quota.bucket import Bucket, Need
 from headgate.quota.cooldown import AGREED_CAP_S, Cooldown, CooldownSource, later
-from headgate.quota.correction import ESTIMATE_SLACK, Note, Watch
+from headgate.quota.correction import ESTIMATE_SLACK, Note, Reading, Watch
 from headgate.quota.meter import NO_BUCKET, Meter
 
 PlanFor: TypeAlias = Callable[[Deployment, int, int], Mapping[Dimension, int] | None]
@@ -19,6 +19,9 @@ SHOWN: Final = (Dimension.RPD, Dimension.TPM)
 """The dimensions that headers show."""
 
 DAY_SPENT: Final = "header: no requests left today"
+_RPM: Final = Dimension.RPM
+_LEVEL: Final = ChangeKind.LEVEL
+
 BODY_WAIT: Final = "error body: longer than our own count says"
 
 
@@ -66,7 +69,13 @@ def absorb_levels(
         bucket = meter.buckets[meter.minute]
         limit = bucket.limit if seen.limit_tokens is None else seen.limit_tokens
         if 0 <= left <= limit and limit:
-            _absorb_tokens(meter, bucket, limit - left, sent, quiet, at_start, now, changes)
+            watch = meter.tokens
+            noted = sent.tokens + watch.corrected - sent.tokens_corrected
+            bucket.drain_to(now)
+            if not watch.agrees(bucket, limit - left, noted, now):
+                slack = sent.input_in_flight * ESTIMATE_SLACK
+                reading = Reading(limit - left, noted, sent.output_tokens, slack, sent.at, at_start, quiet)
+                _correct(meter, watch, bucket, None, reading, now, changes)
     left = seen.remaining_requests
     if left is not None and meter.day != NO_BUCKET:
         bucket = meter.buckets[meter.day]
@@ -77,35 +86,6 @@ def absorb_levels(
                 _cool_until_one_is_back(meter, bucket, seen, now, changes)
     if seen.remaining_audio_s is not None:
         _absorb_audio(meter, seen, quiet, now, changes)
-
-
-def _absorb_tokens(
-    meter: Meter,
-    bucket: Bucket,
-    shown: int,
-    sent: Note,
-    quiet: bool,
-    at_start: bool,
-    now: Instant,
-    changes: list[Change],
-) -> None:
-    watch = meter.tokens
-    bucket.drain_to(now)
-    before = bucket.level
-    noted = sent.tokens + watch.corrected - sent.tokens_corrected
-    slack = sent.input_in_flight * ESTIMATE_SLACK
-    watch.absorb(
-        bucket,
-        shown,
-        noted,
-        sent.output_tokens,
-        slack,
-        age_s=max(0.0, now - sent.at),
-        at_start=at_start,
-        quiet=quiet,
-        now=now,
-    )
-    _assume(meter, bucket, watch, before, changes)
 
 
 def _absorb_requests(
@@ -119,18 +99,34 @@ def _absorb_requests(
     changes: list[Change],
 ) -> None:
     """Requests of others that the day's header shows were made in the minute's bucket too, which no header shows."""
-    watch = meter.requests
-    bucket.drain_to(now)
-    before = bucket.level
+    watch, minute = meter.requests, meter.bucket(_RPM)
     noted = sent.requests + watch.corrected - sent.requests_corrected
-    spent, _ = watch.absorb(
-        bucket, shown, noted, 0, 0.0, age_s=max(0.0, now - sent.at), at_start=at_start, quiet=quiet, now=now
-    )
-    minute = meter.bucket(Dimension.RPM)
-    if minute is not None and (spent or minute.lifted):
+    bucket.drain_to(now)
+    if not watch.agrees(bucket, shown, noted, now):
+        reading = Reading(shown, noted, 0, 0.0, sent.at, at_start, quiet)
+        _correct(meter, watch, bucket, minute, reading, now, changes)
+    elif minute is not None and minute.lifted:
         minute.drain_to(now)
-        minute.replace_lift(min(spent, max(0.0, minute.limit - minute.bare)))
-        minute.lift(watch.margin(minute.limit))
+        minute.replace_lift(0.0)
+
+
+def _correct(
+    meter: Meter,
+    watch: Watch,
+    bucket: Bucket,
+    hidden: Bucket | None,
+    reading: Reading,
+    now: Instant,
+    changes: list[Change],
+) -> None:
+    """Correct a bucket that is drained to `now`; what others spent of it they spent of the `hidden` one too."""
+    before = bucket.level
+    spent = watch.absorb(bucket, reading, now)
+    if hidden is not None and (spent or hidden.lifted):
+        hidden.drain_to(now)
+        most = hidden.limit - hidden.bare
+        hidden.replace_lift((spent if spent < most else most) if most > 0.0 else 0.0)
+        hidden.lift(watch.margin(hidden.limit))
     _assume(meter, bucket, watch, before, changes)
 
 
@@ -141,7 +137,7 @@ def _assume(meter: Meter, bucket: Bucket, watch: Watch, before: float, changes: 
     if bucket.lifted == 0.0:
         bucket.lift(watch.margin(bucket.limit))
     if bucket.level != before:
-        changes.append(Change(ChangeKind.LEVEL, bucket.dimension, before, bucket.level))
+        changes.append(Change(_LEVEL, bucket.dimension, before, bucket.level))
     meter.hold_back()
 
 

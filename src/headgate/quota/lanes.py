@@ -185,8 +185,8 @@ class Lanes:
         self._set_time(key, self._times[key] + cost)
 
     def times(self) -> tuple[dict[str, float], dict[str, float]]:
-        """The virtual times of the keys that wait, and of those that are remembered."""
-        return dict(self._times), dict(self._idle)
+        """The virtual times of the keys that wait, by key, and of those that are remembered, the oldest first."""
+        return dict(sorted(self._times.items())), dict(self._idle)
 
     def set_times(self, active: dict[str, float], idle: dict[str, float]) -> None:
         """Take over virtual times after all tickets of a snapshot were added."""

@@ -1,8 +1,7 @@
 """The ledger: what may still be spent, per deployment, in every dimension. Reserve before a call, settle after it once.
 
 It is told the time, asks nobody, and changes only in `reserve`, `settle`, `release`, `absorb_headers`,
-`absorb_failure`, `cool`, `end_cooldown`, `take_probe` and `merge`. All others only read, so a replay of these gives the
-same ledger.
+`absorb_failure`, `cool` and `merge`. All others only read, so a replay of these gives the same ledger.
 All state stands in one `Books` struct that encodes to JSON and comes back equal.
 """
 
@@ -24,15 +23,12 @@ from headgate.quota.meter import WAIT_ROUNDING_S, Meter, wait_in
 MAX_DEPLOYMENTS: Final = 20_000
 """How many deployments are remembered: beyond it the oldest that has nothing open and no cooldown is forgotten."""
 
-PROBE_SHARE: Final = 0.5
-"""The share of a guessed cooldown that must have passed before its one early probe."""
-
 LimitsOf: TypeAlias = Callable[[Deployment], Mapping[Dimension, int]]
 PlanFor: TypeAlias = headers.PlanFor
 """(deployment, RPD limit, TPM limit) -> all limits of the plan that shows this pair, or None."""
 
 
-class Reservation(msgspec.Struct):
+class Reservation(msgspec.Struct, gc=False):
     """What one attempt holds until it is settled. The deployment id follows a merge.
 
     The `lowered` pair dates it among the downward corrections of the two watched buckets. `marks` are the buckets'
@@ -45,7 +41,7 @@ class Reservation(msgspec.Struct):
     tokens_lowered: float = 0.0
     requests_lowered: float = 0.0
     at: Instant = 0.0
-    marks: tuple[float, ...] = ()
+    marks: list[float] = []
 
 
 class Books(msgspec.Struct):
@@ -70,7 +66,9 @@ def _still_there(reservation: Reservation, place: int, bucket: Bucket, now: Inst
     """
     if place >= len(reservation.marks):
         return 0.0
-    return max(0.0, reservation.marks[place] - bucket.given_back - bucket.rate * max(0.0, now - reservation.at))
+    since_s = now - reservation.at
+    left = reservation.marks[place] - bucket.given_back - (bucket.rate * since_s if since_s > 0.0 else 0.0)
+    return left if left > 0.0 else 0.0
 
 
 class Ledger:
@@ -89,13 +87,8 @@ class Ledger:
 
     # Reservations
 
-    def reserve(
-        self, deployment: Deployment, reservation_id: str, amounts: Amounts, now: Instant, *, probe: bool = False
-    ) -> Held | Short:
-        """Hold the amounts in all dimensions, or nothing. An id that is open already gets its first answer again.
-
-        `probe` passes a guessed cooldown whose probe was taken by `take_probe`.
-        """
+    def reserve(self, deployment: Deployment, reservation_id: str, amounts: Amounts, now: Instant) -> Held | Short:
+        """Hold the amounts in all dimensions, or nothing. An id that is open already gets its first answer again."""
         books = self._books
         if now < books.clock:
             self._turn_back(now)
@@ -105,41 +98,38 @@ class Ledger:
             return known.held
         meter = self._meters.get(deployment.id) or self._add(deployment)
         cooldown = meter.cooldown
-        if cooldown is not None and cooldown.until > now and not (probe and cooldown.probed):
+        if cooldown is not None and cooldown.until > now:
             return Short(cooldown.until)
-        need = need_of(amounts)
-        for bucket in meter.buckets:
+        need, buckets = need_of(amounts), meter.buckets
+        for bucket in buckets:
             bucket.drain_to(now)
             needed = need[bucket.selector]
             if bucket.level + needed > bucket.limit + SLACK and needed:
                 return self._short(meter, need, now)
+        marks = []
+        for bucket in buckets:
+            level = bucket.level + need[bucket.selector]
+            bucket.level = level
+            marks.append(level - bucket.lifted + bucket.given_back)
+        note = self._noted(meter, need, now)
+        id_, tokens, requests = meter.deployment.id, meter.tokens, meter.requests
+        held = Held(reservation_id, id_, note)
+        books.open[reservation_id] = Reservation(id_, need, held, tokens.lowered, requests.lowered, now, marks)
+        return held
+
+    def _noted(self, meter: Meter, need: Need, now: Instant) -> Note:
+        """Count one more reservation; how the meter stands with it."""
         tokens = requests = 0.0
-        for bucket in meter.buckets:
-            bucket.level += need[bucket.selector]
         if meter.minute >= 0:
             tokens = meter.buckets[meter.minute].bare
         if meter.day >= 0:
             requests = meter.buckets[meter.day].bare
+        others = meter.open
         meter.granted += 1
-        meter.open += 1
-        meter.open_input += need[2]
-        note = Note(
-            now,
-            tokens,
-            requests,
-            meter.tokens.corrected,
-            meter.requests.corrected,
-            need[1],
-            need[3],
-            meter.open_input,
-            meter.open - 1,
-        )
-        held = Held(reservation_id, meter.deployment.id, note)
-        marks = tuple([bucket.level - bucket.lifted + bucket.given_back for bucket in meter.buckets])
-        books.open[reservation_id] = Reservation(
-            meter.deployment.id, need, held, meter.tokens.lowered, meter.requests.lowered, now, marks
-        )
-        return held
+        meter.open = others + 1
+        meter.open_input = in_flight = meter.open_input + need[INPUT_TOKENS]
+        of_tokens, of_requests = meter.tokens.corrected, meter.requests.corrected
+        return Note(now, tokens, requests, of_tokens, of_requests, need[TOKENS], need[OUTPUT_TOKENS], in_flight, others)
 
     def settle(self, reservation_id: str, metered: Amounts | None, now: Instant) -> int:
         """End a reservation with what the provider metered; None leaves the whole of it booked. Exactly once.
@@ -152,7 +142,7 @@ class Ledger:
         if metered is None:
             return 0
         actual = need_of(metered)
-        assert min(actual) >= 0, "usage below zero is unknown usage: settle it with None"
+        assert metered.input_tokens >= 0 <= metered.output_tokens, "usage below zero is unknown: settle it with None"
         self._book(meter, reservation, actual, now)
         overrun = actual[TOKENS] - need[TOKENS]
         if overrun <= 0:
@@ -200,11 +190,13 @@ class Ledger:
         for place, bucket in enumerate(meter.buckets):
             selector = bucket.selector
             difference: float = actual[selector] - need[selector]
-            if over_estimate > 0 and (selector in (TOKENS, INPUT_TOKENS)):
+            if over_estimate > 0 and (selector == TOKENS or selector == INPUT_TOKENS):  # noqa: PLR1714, SIM109 - no tuple
                 left: float = over_estimate
                 if place == meter.minute:  # what headers showed of the excess was taken away then
-                    left -= min(left, meter.tokens.lowered - reservation.tokens_lowered)
-                difference += over_estimate - min(left, _still_there(reservation, place, bucket, now))
+                    lowered = meter.tokens.lowered - reservation.tokens_lowered
+                    left = left - lowered if lowered < left else 0
+                still_there = _still_there(reservation, place, bucket, now)
+                difference += over_estimate - (left if left < still_there else still_there)
             if difference:
                 bucket.add(difference, now)
 
@@ -298,23 +290,6 @@ class Ledger:
         new = Cooldown(min(until, now + AGREED_CAP_S), now, source, reason)
         meter.cooldown = later(meter.cooldown, new, now)
         return meter.cooldown
-
-    def end_cooldown(self, deployment: Deployment) -> None:
-        """Forget a guessed cooldown, because a call has just succeeded. An announced one stays."""
-        meter = self._meters.get(deployment.id)
-        if meter is not None and meter.cooldown is not None and meter.cooldown.source is CooldownSource.GUESSED:
-            meter.cooldown = None
-
-    def take_probe(self, deployment: Deployment, now: Instant) -> bool:
-        """Whether one call may be made although a guessed cooldown holds; true once, after half of it."""
-        self._tick(now)
-        cooldown = self.cooldown(deployment, now)
-        if cooldown is None or cooldown.source is not CooldownSource.GUESSED or cooldown.probed:
-            return False
-        if now - cooldown.since < (cooldown.until - cooldown.since) * PROBE_SHARE:
-            return False
-        cooldown.probed = True
-        return True
 
     # Shared organisations
 

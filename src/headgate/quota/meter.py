@@ -108,15 +108,22 @@ class Meter(msgspec.Struct):
     def room(self, input_tokens: int, now: Instant | None) -> int:
         """The largest output that fits beside this input, on empty buckets for None; -1 when not even the request does.
 
-        Asked for every request, so it looks at the buckets themselves and makes no view.
+        Asked for every request, so it looks at the buckets themselves, makes no view, and has the draining of a bucket
+        that nobody else spends from written out.
         """
         cooldown = self.cooldown
         if now is not None and cooldown is not None and cooldown.until > now:
             return -1
         room = UNLIMITED_TOKENS
         for bucket in self.buckets:
-            selector = bucket.selector
-            free = float(bucket.limit) if now is None else bucket.limit - bucket.level_at(now) + SLACK
+            selector, free = bucket.selector, float(bucket.limit)
+            if now is not None:
+                level, elapsed_s, rate = bucket.level, now - bucket.at, bucket.rate
+                if bucket.drain != rate:
+                    level = bucket.level_at(now)
+                elif elapsed_s > 0.0:
+                    level = level - elapsed_s * rate if level > elapsed_s * rate else 0.0
+                free = free - level + SLACK
             if selector == TOKENS:
                 left = int(free - input_tokens) if free >= input_tokens else -1
             elif selector == OUTPUT_TOKENS:
@@ -134,11 +141,12 @@ class Meter(msgspec.Struct):
 
         The day's tokens are left alone: no header ever corrects what would be assumed of them.
         """
-        for bucket in self.buckets:
-            if bucket.dimension is Dimension.TPM:
-                bucket.hold_back(self.tokens.rate)
-            elif bucket.selector == REQUESTS:
-                bucket.hold_back(self.requests.rate)
+        tokens, requests, minute = self.tokens.rate, self.requests.rate, self.minute
+        for place, bucket in enumerate(self.buckets):
+            if bucket.selector == REQUESTS:
+                bucket.hold_back(requests)
+            elif place == minute:
+                bucket.hold_back(tokens)
 
     def shift(self, back_s: Seconds) -> None:
         """Follow a clock that went back: nothing has drained meanwhile, no wait becomes longer."""

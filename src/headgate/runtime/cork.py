@@ -77,6 +77,10 @@ class CorkedTransport:
         self._chunks.clear()
         self._transport.abort()
 
+    def is_closing(self) -> bool:
+        """Whether it is closed or closes."""
+        return self._transport.is_closing()
+
     def get_write_buffer_size(self) -> int:
         """Bytes that the kernel has not taken, held ones included."""
         return self._transport.get_write_buffer_size() + sum(map(len, self._chunks))

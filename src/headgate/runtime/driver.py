@@ -5,8 +5,8 @@ the call is aborted and, in the same tick, settled. Settlement in memory never w
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -21,29 +21,34 @@ from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.request import Request
 from headgate.domain.time import NEVER, Instant
 from headgate.local.template import LocalAnswer
-from headgate.protocol.chat import Chat, to_upstream
-from headgate.protocol.limits import read_limit_headers
+from headgate.protocol.client_json import InvalidBody
+from headgate.protocol.dialect import Dialect
+from headgate.protocol.dialects import DIALECTS
 from headgate.protocol.sse import DONE
 from headgate.protocol.stream import StreamReader
 from headgate.runtime import exchange
-from headgate.runtime.answering import answer_locally, check, mended_body
 from headgate.runtime.clock import Clock
+from headgate.runtime.errand import JSON, Errand
 from headgate.runtime.settings_model import UpstreamSettings
 from headgate.runtime.settings_secret import Secret
 from headgate.runtime.upstream import Headers, Stream, Timeouts, Upstream, UpstreamError
 
-CHAT_PATH: Final = "/chat/completions"
+GROQ_DIALECT: Final = DIALECTS["groq"]
 AFTER_DONE_S: Final = 0.25
 """How long the end of a stream's body may follow its `[DONE]`."""
+ANSWER: Final = a.Ending.ANSWER  # looking up a member of an enum costs as much as a call
+LEAST_S: Final = 0.01
+"""The least time that any call is given."""
 LONG_MEND_BYTES: Final = 20_000
 """Longer answers are mended in a thread."""
 
 
 class Connection(msgspec.Struct, frozen=True):
-    """One endpoint of a provider: the client, the chat path, and the headers for each key that is used with it."""
+    """One endpoint of a provider: the client, what stands before every path, and how the provider speaks."""
 
     upstream: Upstream
-    chat_path: str
+    prefix: str
+    dialect: Dialect
 
 
 class Committed:
@@ -103,17 +108,12 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: Instant = NEVER
 
-    async def ask(self, request: Request, chat: Chat, own_key: Secret | None = None) -> Answered:
+    def ask(self, request: Request, errand: Errand, own_key: Secret | None = None) -> Coroutine[Any, Any, Answered]:
         """Answer one request, as `request` and the gate allow. Cancel the task to leave early.
 
         A streamed answer is returned at its first token; whoever has it must read `stream` to its end or `aclose` it.
         """
-        run = _Run(self, Journey(request), chat, own_key)
-        try:
-            return await run.go()
-        except BaseException:
-            run.leave()
-            raise
+        return _Run(self, Journey(request), errand, own_key).go()
 
     @property
     def waiting(self) -> int:
@@ -171,93 +171,107 @@ class Driver:
         endpoints = self._connections[call.deployment.provider]
         return endpoints[call.endpoint % len(endpoints)]
 
-    def headers(self, call: a.Call, own_key: Secret | None) -> Headers:
+    def headers(self, call: a.Call, errand: Errand, own_key: Secret | None) -> Headers:
         if own_key is not None and call.key.startswith("own:"):
-            return _headers(own_key)
-        return self._authorization[call.key]
+            headers = _headers(own_key)
+        else:
+            headers = self._authorization[call.key]
+        return headers if errand.content_type is JSON else _for(errand.content_type, headers)
 
     def timeouts(self, call: a.Call, now: Instant, *, stream: bool) -> Timeouts:
         """`first_s` bounds the first token of a stream, or the whole of a buffered reply; the deadline everything."""
-        total_s = max(0.01, call.deadline_at - now if stream else min(call.first_s, call.deadline_at - now))
-        limits = self.limits
-        return Timeouts(limits.connect_s, limits.tls_s, min(call.first_s, total_s), limits.idle_s, total_s)
+        total_s, first_s, limits = call.deadline_at - now, call.first_s, self.limits
+        if first_s < total_s and not stream:
+            total_s = first_s
+        if total_s < LEAST_S:
+            total_s = LEAST_S
+        if total_s < first_s:
+            first_s = total_s
+        return Timeouts(limits.connect_s, limits.tls_s, first_s, limits.idle_s, total_s)
 
 
 def _headers(secret: Secret) -> Headers:
-    return (
-        (b"authorization", b"Bearer " + secret.reveal().encode()),
-        (b"content-type", b"application/json"),
-        (b"accept", b"application/json, text/event-stream"),
-    )
+    key = secret.reveal().encode()
+    authorization = ((b"authorization", b"Bearer " + key),) if key else ()
+    return (*authorization, (b"content-type", JSON), (b"accept", b"application/json, text/event-stream"))
 
 
-class _Run:
+def _for(content_type: bytes, headers: Headers) -> Headers:
+    """The headers of an errand that does not speak JSON."""
+    kept = [header for header in headers if header[0] == b"authorization"]
+    return (*kept, (b"content-type", content_type), (b"accept", b"*/*"))
+
+
+class _Run(msgspec.Struct, eq=False):
     """One journey under way: what its decisions do not need to know, and what they lead to."""
 
-    __slots__ = ("bodies", "chat", "driver", "failure", "journey", "local", "own_key", "reader", "started", "stream",
-                 "upstream_s", "wakes")  # fmt: skip
-
-    def __init__(self, driver: Driver, journey: Journey, chat: Chat, own_key: Secret | None) -> None:
-        self.driver = driver
-        self.journey = journey
-        self.chat = chat
-        self.own_key = own_key
-        self.bodies: dict[int, bytes] = {}
-        self.failure: Failure | None = None
-        self.local: LocalAnswer | None = None
-        self.wakes: asyncio.Future[list[a.Action]] | None = None
-        self.stream: Stream | None = None
-        self.reader: StreamReader | None = None
-        self.started = False
-        self.upstream_s = 0.0
+    driver: Driver
+    journey: Journey
+    errand: Errand
+    own_key: Secret | None
+    bodies: dict[int, bytes] = {}
+    local: LocalAnswer | None = None
+    wakes: asyncio.Future[list[a.Action]] | None = None
+    stream: Stream | None = None
+    reader: StreamReader | None = None
+    dialect: Dialect = GROQ_DIALECT
+    started: bool = False
+    upstream_s: float = 0.0
 
     async def go(self) -> Answered:
         """Follow the machine until the request has its outcome, or its stream has its first token."""
-        actions = self.driver.turn(self, e.Arrived(self.journey.request))
-        while True:
-            action = actions[-1]
-            match action:
-                case a.Finish():
-                    return self.answered(action)
-                case a.Call():
-                    if self.journey.request.stream:
-                        began = await self.open(action)
-                        if began is None:
-                            return self.streaming(action)
-                        actions = self.driver.turn(self, began)
-                    else:
-                        actions = self.driver.turn(self, await self.call(action))
-                case a.Enqueue():
+        turn = self.driver.turn
+        try:
+            actions = turn(self, e.Arrived(self.journey.request))
+            while not isinstance(action := actions[-1], a.Finish):
+                if isinstance(action, a.Enqueue):
                     assert self.wakes is not None
                     actions = await self.wakes
-                case a.Sleep():
-                    await asyncio.sleep(max(0.0, action.until - self.driver.clock.now()))
-                    actions = self.driver.turn(self, e.Woke())
-                case a.Verify():
-                    actions = self.driver.turn(self, e.Verified(check(self.chat, self.bodies[action.call])))
-                case a.Mend():
-                    actions = self.driver.turn(self, e.Mended(await self.mend(action.call)))
-                case a.AnswerLocally():
-                    self.local = answer_locally(self.chat, self.journey.request, action.reason)
-                    actions = self.driver.turn(self, e.AnsweredLocally(self.local is not None))
-                case _:
-                    raise AssertionError(f"{action} is not for a driver")
+                elif not isinstance(action, a.Call):
+                    actions = turn(self, await self.done(action))
+                elif not self.journey.request.stream:
+                    actions = turn(self, await self.call(action))
+                elif (event := await self.open(action)) is not None:
+                    actions = turn(self, event)
+                else:
+                    return self.streaming(action)
+            return self.answered(action)
+        except BaseException:
+            self.leave()
+            raise
+
+    async def done(self, action: a.Action) -> e.Event:
+        """What came of an action that is no call."""
+        match action:
+            case a.Sleep():
+                await asyncio.sleep(max(0.0, action.until - self.driver.clock.now()))
+                return e.Woke()
+            case a.Verify():
+                return e.Verified(self.errand.check(self.bodies[action.call]))
+            case a.Mend():
+                return e.Mended(await self.mend(action.call))
+            case a.AnswerLocally():
+                self.local = self.errand.answer_locally(self.journey.request, action.reason)
+                return e.AnsweredLocally(self.local is not None)
+            case _:
+                raise AssertionError(f"{action} is not for a driver")
 
     def answered(self, finish: a.Finish) -> Answered:
-        body = self.bodies.get(finish.call) if finish.ending is a.Ending.ANSWER else None
-        stream = None
-        if self.journey.request.stream and finish.ending is a.Ending.ANSWER:
-            stream, body = Committed(_chunks([body or b""]), self.leave), None
+        body, stream = None, None
+        if finish.ending is ANSWER:
+            body = self.bodies.get(finish.call)
+            if self.journey.request.stream:
+                stream, body = Committed(_chunks([body or b""]), self.leave), None
         return Answered(finish, self.journey, body, stream, self.local, self.upstream_s)
 
     async def mend(self, call: int) -> bool:
         if not self.driver.mends:
             return False
-        parts = (self.chat, self.journey, self.bodies.get(call), self.driver.clock.wall())
-        if len(parts[2] or b"") > LONG_MEND_BYTES:  # hostile texts cost seconds: not those of everybody else
-            body = await asyncio.to_thread(mended_body, *parts)
+        mend, parts = self.errand.mend, (self.journey, self.bodies.get(call), self.driver.clock.wall())
+        if len(parts[1] or b"") > LONG_MEND_BYTES:  # hostile texts cost seconds: not those of everybody else
+            body = await asyncio.to_thread(mend, *parts)
         else:
-            body = mended_body(*parts)
+            body = mend(*parts)
         if body is None:
             return False
         self.bodies[call] = body
@@ -267,15 +281,19 @@ class _Run:
 
     async def call(self, action: a.Call) -> e.Event:
         """Make a buffered call; the reply's body is kept for its answer."""
-        driver, started_at = self.driver, self.driver.clock.now()
+        driver, errand, started_at = self.driver, self.errand, self.driver.clock.now()
         connection = driver.connection(action)
+        try:
+            body = errand.write(action, driver.gate.model(action.deployment.model), connection.dialect)
+        except InvalidBody as problem:
+            return exchange.unwritable(action.number, problem)
         self.started = True
         try:
             response = await connection.upstream.request(
                 "POST",
-                connection.chat_path,
-                driver.headers(action, self.own_key),
-                self.upstream_body(action),
+                connection.prefix + errand.path,
+                driver.headers(action, errand, self.own_key),
+                body,
                 driver.timeouts(action, started_at, stream=False),
             )
         except UpstreamError as error:
@@ -284,32 +302,29 @@ class _Run:
         finally:
             self.upstream_s += driver.clock.now() - started_at
         self.started = False
-        self.bodies[action.number] = response.body
-        return exchange.buffered(action.number, response.status, response.headers, response.body)
-
-    def upstream_body(self, action: a.Call) -> bytes:
-        return to_upstream(
-            self.chat,
-            model=action.deployment.model,
-            max_completion_tokens=action.cap_tokens,
-            stream=self.journey.request.stream,
-            service_tier=action.service_tier,
+        event, self.bodies[action.number] = exchange.whole(
+            errand, action, connection.dialect, response.status, response.headers, response.body
         )
+        return event
 
     # Streamed --------------------------------------------------------------------------------------------------------
 
     async def open(self, action: a.Call) -> e.Event | None:
         """Open a stream and read to its first token. None: it began; otherwise how the call ended without one."""
-        driver, started_at = self.driver, self.driver.clock.now()
+        driver, errand, started_at = self.driver, self.errand, self.driver.clock.now()
         connection = driver.connection(action)
-        self.started = True
+        try:
+            body = errand.write(action, driver.gate.model(action.deployment.model), connection.dialect)
+        except InvalidBody as problem:
+            return exchange.unwritable(action.number, problem)
+        self.started, self.dialect = True, connection.dialect
         try:
             async with asyncio.timeout(min(action.first_s, action.deadline_at - started_at)):
                 self.stream = stream = await connection.upstream.open(
                     "POST",
-                    connection.chat_path,
-                    driver.headers(action, self.own_key),
-                    self.upstream_body(action),
+                    connection.prefix + errand.path,
+                    driver.headers(action, errand, self.own_key),
+                    body,
                     driver.timeouts(action, started_at, stream=True),
                 )
                 return await self._to_first_token(action, stream)
@@ -325,14 +340,15 @@ class _Run:
     async def _to_first_token(self, action: a.Call, stream: Stream) -> e.Event | None:
         if stream.status != exchange.OK or not stream.headers.get("content-type", "").startswith("text/event-stream"):
             body = b"".join([chunk async for chunk in stream])
-            self.bodies[action.number] = body
-            event = exchange.buffered(action.number, stream.status, stream.headers, body)
+            event, self.bodies[action.number] = exchange.whole(
+                self.errand, action, self.dialect, stream.status, stream.headers, body
+            )
             self.stream, self.started = None, False
             if isinstance(event, e.Replied):  # a whole body where a stream was asked for
                 return e.Failed(action.number, Failure(FailureKind.MALFORMED_BODY, status=stream.status), event.limits)
             return event
         most = self.driver.limits.max_event_bytes
-        self.reader = reader = StreamReader(drop_usage_chunk=not self.chat.include_usage, max_event_bytes=most)
+        self.reader = reader = StreamReader(drop_usage_chunk=not self.errand.include_usage, max_event_bytes=most)
         held = bytearray()
         while (chunk := await stream.read_chunk()) is not None:
             held += reader.feed(chunk)
@@ -349,14 +365,14 @@ class _Run:
 
     def _completed(self, action: a.Call, reply: Reply) -> e.Event:
         assert self.stream is not None
-        limits = read_limit_headers(self.stream.headers)
+        limits = self.dialect.read_limits(self.stream.headers)
         if self.reader is not None and not self.reader.done:
             self.bodies[action.number] += DONE
         self._close()
         return e.Replied(action.number, reply, limits)
 
     def _ended(self, action: a.Call, failure: Failure) -> e.Event:
-        limits = None if self.stream is None else read_limit_headers(self.stream.headers)
+        limits = None if self.stream is None else self.dialect.read_limits(self.stream.headers)
         self._close()
         return e.Failed(action.number, failure, limits)
 
@@ -368,7 +384,7 @@ class _Run:
     def streaming(self, action: a.Call) -> Answered:
         """The stream has begun: commit to it."""
         assert self.stream is not None
-        self.driver.turn(self, e.Began(action.number, read_limit_headers(self.stream.headers)))
+        self.driver.turn(self, e.Began(action.number, self.dialect.read_limits(self.stream.headers)))
         finish = a.Finish(a.Ending.ANSWER, None, "", call=action.number)
         stream = Committed(self.relay(action), self.leave)
         return Answered(finish, self.journey, stream=stream, upstream_s=self.upstream_s)

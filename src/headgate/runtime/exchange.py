@@ -9,14 +9,16 @@ from typing import Final
 import msgspec
 
 from headgate.decide import events as e
+from headgate.decide.actions import Call
 from headgate.domain.answer import Reply
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.limits import SeenLimits
-from headgate.protocol.errors import classify, redact
-from headgate.protocol.limits import read_limit_headers
+from headgate.protocol.client_json import InvalidBody
+from headgate.protocol.dialect import Dialect
+from headgate.protocol.errors import redact
 from headgate.protocol.openai import error_body
-from headgate.protocol.reply import read_reply
 from headgate.protocol.sse import error_event
+from headgate.runtime.errand import Errand
 from headgate.runtime.upstream import UpstreamErrorKind as Kind
 
 OK: Final = 200
@@ -44,11 +46,25 @@ def cancelled(*, written: bool) -> Failure:
     return Failure(FailureKind.CANCELLED, message="cancelled", written=written)
 
 
-def buffered(call: int, status: int, headers: Mapping[str, str], body: bytes) -> e.Replied | e.Failed:
-    """The event of a reply that was read whole."""
-    limits = read_limit_headers(headers)
-    outcome = read_reply(body) if status == OK else classify(status, body, headers)
-    return ended(call, outcome, limits)
+def whole(
+    errand: Errand, call: Call, dialect: Dialect, status: int, headers: Mapping[str, str], body: bytes
+) -> tuple[e.Replied | e.Failed, bytes]:
+    """The event of a reply that was read whole, and its body as the client asked for it."""
+    if status != OK:
+        return e.Failed(call.number, dialect.classify(status, body, headers), dialect.read_limits(headers)), body
+    outcome = errand.read(call, body, headers)
+    limits = dialect.read_limits(headers)
+    if isinstance(outcome, Failure):
+        return e.Failed(call.number, outcome, limits), body
+    return e.Replied(call.number, outcome, limits), errand.given(call, body)
+
+
+def unwritable(call: int, problem: InvalidBody) -> e.Failed:
+    """Nothing was sent: this provider could only have refused it. The client is told what a 400 would have told it."""
+    body = error_body(problem.message, "invalid_request_error", "invalid_request", param=problem.param)
+    return e.Failed(
+        call, Failure(FailureKind.BAD_REQUEST, status=400, message=problem.message, written=False, body=body)
+    )
 
 
 def ended(call: int, outcome: Reply | Failure, limits: SeenLimits | None) -> e.Replied | e.Failed:

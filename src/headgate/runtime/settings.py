@@ -4,9 +4,9 @@ Later ones win: file, its `[env.NAME]` overlay, `HEADGATE_*`, flags. Everything 
 is refused with `InvalidSettings`, which names the place, the key and the fix, and never shows a secret.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -22,6 +22,7 @@ from headgate.runtime.settings_model import (
     Failover,
     GroqSettings,
     GroqTable,
+    HandlingSettings,
     LocalSettings,
     LogLevel,
     OrganisationSettings,
@@ -47,6 +48,7 @@ __all__ = [
     "DialectName",
     "Failover",
     "GroqSettings",
+    "HandlingSettings",
     "InvalidSettings",
     "LocalSettings",
     "LogLevel",
@@ -89,6 +91,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     waiting_room: WaitingRoomSettings = WaitingRoomSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     local: LocalSettings = LocalSettings()
+    handling: HandlingSettings = HandlingSettings()
     uses_simulator: bool = False
     environment: str | None = None
     source: str | None = None
@@ -165,6 +168,7 @@ def _load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, obj
         waiting_room=file.waiting_room,
         upstream=file.upstream,
         local=file.local,
+        handling=file.handling,
         uses_simulator=not has_upstream and not any(provider.keys for provider in providers),
         environment=environment,
         source=None if source is None else str(source),
@@ -299,26 +303,40 @@ def _routes(file: SettingsFile, tree: Tree) -> dict[str, RouteSettings]:
 
 
 def _route(name: str, file: SettingsFile, default: RouteTable, tree: Tree) -> RouteSettings:
-    """A route's own words, else the default route's, else the defaults'. Models and tier are never inherited."""
-    table = file.routes.get(name, RouteTable())
-    values = {
-        key: next(
-            value
-            for value in (getattr(table, key), getattr(default, key), getattr(file.defaults, key))
-            if value is not None
-        )
-        for key in _INHERITED
-    }
+    """A route's own words, else the default route's, else the defaults'."""
+    layers = (file.routes.get(name, RouteTable()), default, file.defaults)
+
+    def wrong(key: str, what: str, fix: str) -> InvalidSettings:
+        return tree.error(("routes", name, key), what, fix)
+
+    return decided_route(name, layers, wrong, local=file.local.enabled)
+
+
+def decided_route(
+    name: str,
+    layers: tuple[RouteTable, *tuple[RouteTable | RouteSettings | DefaultSettings, ...]],
+    wrong: Callable[[str, str, str], InvalidSettings],
+    *,
+    local: bool = True,
+) -> RouteSettings:
+    """A route as it will be followed: each key of the first layer that sets it. Models, tier and weights are never
+    inherited. Raises what `wrong` makes of a key, what is wrong with it, and the fix."""
+    own = layers[0]
+    values = {key: _first(layers, key) for key in _INHERITED}
     if values["max_calls"] < values["max_attempts"]:
         what = f"{values['max_calls']} calls do not hold {values['max_attempts']} attempts"
-        raise tree.error(("routes", name, "max_calls"), what, "raise max_calls or lower max_attempts")
+        raise wrong("max_calls", what, "raise max_calls or lower max_attempts")
     values["patience_s"] = min(values["patience_s"], values["deadline_s"])
-    values["local"] = file.local.enabled and values["local"] not in {False, "off"}
+    values["local"] = local and values["local"] not in {False, "off"}
     return RouteSettings(
         name=name,
-        models=table.models or (),
-        tier=table.tier,
-        weights=table.weights,
-        providers=default.providers if table.providers is None else table.providers,
+        models=own.models or (),
+        tier=own.tier,
+        weights=own.weights,
+        providers=_first(layers, "providers"),
         **values,
     )
+
+
+def _first(layers: Iterable[object], key: str) -> Any:
+    return next((value for layer in layers if (value := getattr(layer, key, None)) is not None), None)

@@ -253,6 +253,19 @@ class UpstreamSettings(Section, frozen=True):
         )
 
 
+class HandlingSettings(Section, frozen=True):
+    """`[handling]`: what Headgate does to requests and replies on their way. All off: it only routes and meters."""
+
+    clean: bool = True
+    """Leave out or reword fields that the provider would refuse."""
+    fit: bool = True
+    """Make a maximum smaller so that a request fits what is left of the quota."""
+    remedies: bool = True
+    """Try again, elsewhere or otherwise, after a failure. False: what the provider says goes to the client."""
+    redact: bool = True
+    """Take organisation ids and parts of keys out of relayed errors."""
+
+
 class LocalSettings(Section, frozen=True):
     """`[local]`: what may be answered without a model."""
 
@@ -276,6 +289,7 @@ class SettingsFile(Section, frozen=True):
     waiting_room: WaitingRoomSettings = WaitingRoomSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     local: LocalSettings = LocalSettings()
+    handling: HandlingSettings = HandlingSettings()
     admin: dict[str, Any] = {}
     cache: dict[str, Any] = {}
     store: dict[str, Any] = {}

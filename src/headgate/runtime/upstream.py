@@ -4,9 +4,9 @@ Everything that crosses the border of the upstream client is here. Nothing here 
 `upstream_proxy` do, and `upstream_proxy.open_upstream` chooses between them.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, Protocol, Self
+from typing import Final, Protocol, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -81,7 +81,7 @@ def is_path(path: str) -> bool:
     return path.startswith("/") and path.isascii() and path.isprintable() and " " not in path and "#" not in path
 
 
-class Timeouts(msgspec.Struct, frozen=True):
+class Timeouts(msgspec.Struct, frozen=True, gc=False):
     """How long each part of one exchange may take, in seconds. `total_s` bounds all of it, waiting included."""
 
     connect_s: Seconds = 3.0
@@ -161,7 +161,7 @@ class UpstreamError(Exception):
         return f"{self.kind.value}: {self.detail}" if self.detail else self.kind.value
 
 
-class Response(msgspec.Struct, frozen=True):
+class Response(msgspec.Struct, frozen=True, gc=False):
     """A whole reply. Header names are lower case; repeated headers are joined by a comma and a blank."""
 
     status: int
@@ -210,6 +210,22 @@ class Stream(Protocol):
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
 
+class Upload(Protocol):
+    """A request body that is not held in memory: it is read piece by piece, as fast as the upstream takes it."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How long the body is; more than nothing."""
+        ...
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body from its beginning, anew at each call, since a call may have to be made again. No piece is empty."""
+        ...
+
+
+Body: TypeAlias = bytes | Upload
+
+
 class Gauges(msgspec.Struct, frozen=True):
     """What an upstream holds at this moment."""
 
@@ -218,6 +234,8 @@ class Gauges(msgspec.Struct, frozen=True):
     idle: int
     in_flight: int
     waiting: int
+    unsent_bytes: int = 0
+    """Of requests, those that the kernel has not taken yet."""
 
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -229,14 +247,15 @@ class Upstream(Protocol):
     @property
     def endpoint(self) -> Endpoint: ...
 
-    async def request(self, method: str, path: str, headers: Headers, body: bytes, timeouts: Timeouts) -> Response:
+    async def request(self, method: str, path: str, headers: Headers, body: Body, timeouts: Timeouts) -> Response:
         """Exchange a request for a whole reply. `path` is the full path, from `endpoint.path`.
 
+        An upload stops where the upstream refuses it before its end: the refusal is the reply, and not `written`.
         Raises UpstreamError, and ValueError for a method, path or header that must not be sent.
         """
         ...
 
-    async def open(self, method: str, path: str, headers: Headers, body: bytes, timeouts: Timeouts) -> Stream:
+    async def open(self, method: str, path: str, headers: Headers, body: Body, timeouts: Timeouts) -> Stream:
         """Send a request and return when the head of the reply is here. Raises as `request` does."""
         ...
 

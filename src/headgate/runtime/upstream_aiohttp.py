@@ -1,12 +1,14 @@
 """The `Upstream` that goes through an HTTP proxy, over aiohttp. Import it only when a proxy applies.
 
 aiohttp does not tell when the kernel has taken a request, so here `written` is True from the moment there is a
-connection: rather an attempt too many is counted than one too few. Speed does not matter here.
+connection: rather an attempt too many is counted than one too few. Only an upload is known to be unwritten for as long
+as not all of it was asked for. Speed does not matter here.
 """
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from types import SimpleNamespace
 from typing import Final
 
@@ -16,6 +18,7 @@ from yarl import URL
 from headgate.domain.time import Instant
 from headgate.runtime.clock import Clock, MonotonicClock
 from headgate.runtime.upstream import (
+    Body,
     Endpoint,
     Gauges,
     Headers,
@@ -24,6 +27,7 @@ from headgate.runtime.upstream import (
     Response,
     Stream,
     Timeouts,
+    Upload,
     UpstreamError,
     UpstreamErrorKind,
 )
@@ -38,11 +42,16 @@ _BODILESS: Final = frozenset({204, 304})
 class _Progress:
     """How far a call got; aiohttp's tracing fills it in."""
 
-    __slots__ = ("connected", "reused")
+    __slots__ = ("connected", "given", "reused")
 
-    def __init__(self) -> None:
+    def __init__(self, body: Body) -> None:
         self.connected = False
         self.reused = False
+        self.given = isinstance(body, bytes)
+
+    @property
+    def written(self) -> bool:
+        return self.connected and self.given
 
 
 class ProxiedUpstream:
@@ -75,7 +84,7 @@ class ProxiedUpstream:
     def endpoint(self) -> Endpoint:
         return self._endpoint
 
-    async def request(self, method: str, path: str, headers: Headers, body: bytes, timeouts: Timeouts) -> Response:
+    async def request(self, method: str, path: str, headers: Headers, body: Body, timeouts: Timeouts) -> Response:
         stream = await self._send(method, path, headers, body, timeouts)
         chunks = []
         try:
@@ -93,7 +102,7 @@ class ProxiedUpstream:
             eof_framed=stream.eof_framed,
         )
 
-    async def open(self, method: str, path: str, headers: Headers, body: bytes, timeouts: Timeouts) -> Stream:
+    async def open(self, method: str, path: str, headers: Headers, body: Body, timeouts: Timeouts) -> Stream:
         return await self._send(method, path, headers, body, timeouts)
 
     def gauges(self) -> Gauges:
@@ -108,11 +117,11 @@ class ProxiedUpstream:
         if self._session is not None:
             await self._session.close()
 
-    async def _send(self, method: str, path: str, headers: Headers, body: bytes, timeouts: Timeouts) -> "ProxiedStream":
+    async def _send(self, method: str, path: str, headers: Headers, body: Body, timeouts: Timeouts) -> "ProxiedStream":
         check_target(method, path)
         check_headers(headers)
         total_at = self._now() + timeouts.total_s
-        progress = _Progress()
+        progress = _Progress(body)
         self._beginning += 1
         try:
             try:
@@ -120,12 +129,12 @@ class ProxiedUpstream:
             except UpstreamError as error:
                 if not (progress.reused and error.kind is UpstreamErrorKind.RESET):
                     raise
-                progress = _Progress()
+                progress = _Progress(body)
                 reply = await self._head(method, path, headers, body, timeouts, total_at, progress)
         finally:
             self._beginning -= 1
         stream = ProxiedStream(reply, self._limits, self._now, timeouts, total_at, self._streams.discard)
-        stream.reused = progress.reused
+        stream.reused, stream.written = progress.reused, progress.given
         self._streams.add(stream)
         try:
             stream.check_head()
@@ -139,7 +148,7 @@ class ProxiedUpstream:
         method: str,
         path: str,
         headers: Headers,
-        body: bytes,
+        body: Body,
         timeouts: Timeouts,
         total_at: Instant,
         progress: _Progress,
@@ -158,14 +167,14 @@ class ProxiedUpstream:
                 return await self._session.request(
                     method,
                     URL(self._endpoint.origin + path, encoded=True),
-                    headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers],
-                    data=body or None,
+                    headers=_sent(headers, body),
+                    data=(body or None) if isinstance(body, bytes) else _pieces(body, progress),
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(sock_connect=connect_s),
                     trace_request_ctx=progress,
                 )
         except (aiohttp.ClientError, OSError) as error:  # OSError has TimeoutError below it
-            raise mapped(error, late, written=progress.connected) from None
+            raise mapped(error, late, written=progress.written) from None
 
     def _make_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -185,6 +194,19 @@ class ProxiedUpstream:
             read_bufsize=READ_BYTES,
             trace_configs=[_tracing()],
         )
+
+
+def _sent(headers: Headers, body: Body) -> list[tuple[str, str]]:
+    """The headers as text; aiohttp would send a body of unknown length in chunks."""
+    sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+    return sent if isinstance(body, bytes) else [*sent, ("content-length", str(body.size_bytes))]
+
+
+async def _pieces(body: Upload, progress: _Progress) -> AsyncGenerator[bytes, None]:
+    async with aclosing(body.chunks()) as chunks:
+        async for chunk in chunks:
+            yield chunk
+    progress.given = True
 
 
 class ProxiedStream:

@@ -7,7 +7,7 @@ then. It does not decide who uses it next.
     connecting -> [TLS handshake] -> idle <-> carrying one exchange -> closed
 
 `written` needs no polling: with a high-water mark of zero the transport writes at once, and says `resume_writing` when
-the kernel has taken what it did not take then.
+the kernel has taken what it did not take then. The same two moments let an upload send its next piece.
 """
 
 import asyncio
@@ -22,25 +22,10 @@ from headgate.runtime.cork import Cork, corked
 from headgate.runtime.upstream import ReplyLimits, Timeouts, UpstreamError, UpstreamErrorKind
 from headgate.runtime.upstream_decode import IDENTITY, BadContentError, Inflater
 from headgate.runtime.upstream_exchange import Exchange
+from headgate.runtime.upstream_names import LOWER
 from headgate.runtime.upstream_tls import TlsLayer, describe
 
-MAX_REMEMBERED_NAMES: Final = 1024
-"""Reply header names whose lower-case form is kept; beyond it they are made anew each time."""
-
 _BODILESS: Final = frozenset({204, 304})
-
-
-class _LowerNames(dict[bytes, str]):
-    """Header name as sent -> lower-case text."""
-
-    def __missing__(self, name: bytes) -> str:
-        lower = name.decode("latin-1").lower()
-        if len(self) < MAX_REMEMBERED_NAMES:
-            self[name] = lower
-        return lower
-
-
-_LOWER: Final = _LowerNames()
 
 
 class _RefusedReplyError(Exception):
@@ -86,6 +71,7 @@ class Connection(asyncio.Protocol):
         "_limits",
         "_lines",
         "_loop",
+        "_more",
         "_now",
         "_owner",
         "_parser",
@@ -122,8 +108,7 @@ class Connection(asyncio.Protocol):
         self._handshake: asyncio.Future[None] | None = None
         self._exchange: Exchange | None = None
         self._used = False
-        self._read_paused = False
-        self._ended = False
+        self._read_paused = self._ended = self._more = False
         self._written = True
         self.closed = False
         self.idle_since: Instant = 0.0
@@ -152,31 +137,32 @@ class Connection(asyncio.Protocol):
 
     # --------------------------------------------------------------------------------------------- called by the pool
 
-    def begin(self, data: bytes, timeouts: Timeouts, total_at: Instant, *, buffered: bool) -> Exchange:
-        """Write one request, and carry its reply until `total_at`. The connection must be idle."""
-        transport = self._transport
-        assert transport is not None
+    def begin(self, data: bytes, timeouts: Timeouts, total_at: Instant, *, buffered: bool, more: bool = False) -> Exchange:
+        """Write one request (its head, if there is `more` to `send`); carry its reply until `total_at`. If idle."""
         assert self._exchange is None
         exchange = Exchange(self, self._loop, buffered=buffered, reused=self._used)
         if self._used:
             self._reset()
         self._used = True
         self._exchange = exchange
-        self._timeouts = timeouts
-        self._total_at = total_at
+        self._timeouts, self._total_at = timeouts, total_at
         self._heard_at = self._now()
         self._first_byte_by = self._heard_at + timeouts.first_byte_s
+        self._more = more
+        self._write(data)
+        return exchange
+
+    def _write(self, data: bytes) -> None:
+        assert self._transport is not None
         self._unsent = len(data)
+        self._written = False  # until the cork is drawn, at the end of this turn
         if self._tls is not None:
             try:
                 data = self._tls.encrypt(data)
             except ssl.SSLError as error:
-                self._written = False
                 self._fail(UpstreamErrorKind.RESET, describe(error))
-                return exchange
-        self._written = False  # until the cork is drawn, at the end of this turn
-        transport.write(data)
-        return exchange
+                return
+        self._transport.write(data)
 
     def start_tls(self, context: ssl.SSLContext, host: str) -> asyncio.Future[None]:
         """Shake hands. The future raises UpstreamError; whoever stops waiting for it must abort the connection."""
@@ -213,6 +199,10 @@ class Connection(asyncio.Protocol):
             self._first_byte_by = now + self._timeouts.first_byte_s
 
     @property
+    def unsent_bytes(self) -> int:
+        return 0 if self._transport is None or self.closed else self._transport.get_write_buffer_size()
+
+    @property
     def busy(self) -> bool:
         return self._exchange is not None
 
@@ -226,6 +216,12 @@ class Connection(asyncio.Protocol):
     @property
     def written(self) -> bool:
         return self._written
+
+    def send(self, data: bytes, *, last: bool) -> None:
+        """The next piece of a request of which only the head is written; the exchange waits for room before it."""
+        self._more = not last
+        self._first_byte_by = self._now() + self._timeouts.first_byte_s
+        self._write(data)
 
     def abort(self) -> None:
         """Drop the connection and whatever it carries, silently. The socket itself closes a moment later."""
@@ -258,10 +254,18 @@ class Connection(asyncio.Protocol):
 
     def _flushed(self) -> None:
         assert self._transport is not None
-        self._written = not self._transport.get_write_buffer_size()
+        if not self._transport.get_write_buffer_size():
+            self._taken()
+
+    def _taken(self) -> None:
+        """The kernel has all that was written."""
+        if not self._more:
+            self._written = True
+        elif self._exchange is not None:
+            self._exchange.make_room()
 
     def resume_writing(self) -> None:
-        self._written = True
+        self._taken()
         self._first_byte_by = self._now() + self._timeouts.first_byte_s
 
     def data_received(self, data: bytes) -> None:
@@ -387,7 +391,7 @@ class Connection(asyncio.Protocol):
             self._stop(UpstreamErrorKind.TOO_LARGE, "too many headers")
         if self._head_done:
             return  # a trailer: nothing we read may change after the head
-        key = _LOWER[name]
+        key = LOWER[name]
         text = value.decode("latin-1").strip()
         headers = self._headers
         headers[key] = text if key not in headers else f"{headers[key]}, {text}"

@@ -2,14 +2,21 @@
 
 The connection pushes the reply in; the caller pulls it out. Once the reply has ended, either way, the exchange holds no
 connection any more, so nothing its caller does can touch the connection's next exchange.
+
+An upload goes the other way: the caller's own task hands piece after piece down, each when the kernel has taken the one
+before, so that no more than one piece is ever held.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import Protocol
+from contextlib import aclosing
+from typing import Final, Protocol
 
 from headgate.domain.time import Instant
-from headgate.runtime.upstream import Response, UpstreamError, UpstreamErrorKind
+from headgate.runtime.upstream import Response, Upload, UpstreamError, UpstreamErrorKind
+
+REFUSED: Final = 300
+"""From this status on the upstream does not want the rest of an upload."""
 
 
 class Carrier(Protocol):
@@ -17,6 +24,8 @@ class Carrier(Protocol):
 
     @property
     def written(self) -> bool: ...
+
+    def send(self, data: bytes, *, last: bool) -> None: ...
 
     def abort(self) -> None: ...
 
@@ -30,8 +39,10 @@ class Exchange:
         "_carrier",
         "_chunks",
         "_error",
+        "_has_room",
         "_loop",
         "_reader",
+        "_sender",
         "_written",
         "arrival",
         "buffered",
@@ -50,6 +61,8 @@ class Exchange:
         self.reused = reused
         self.arrival: asyncio.Future[None] = loop.create_future()
         self._reader: asyncio.Future[None] | None = None
+        self._sender: asyncio.Future[None] | None = None
+        self._has_room = True
         self._chunks: list[bytes] = []
         self._error: UpstreamError | None = None
         self._written = False
@@ -67,6 +80,7 @@ class Exchange:
         self.headers = headers
         self.first_byte_at = first_byte_at
         self.eof_framed = eof_framed
+        self._wake_sender()
         if not self.buffered and not self.arrival.done():
             self.arrival.set_result(None)
 
@@ -80,10 +94,21 @@ class Exchange:
         if reader is not None and not reader.done():
             reader.set_result(None)
 
+    def make_room(self) -> None:
+        """The kernel has taken what was sent of an upload."""
+        self._has_room = True
+        self._wake_sender()
+
+    def _wake_sender(self) -> None:
+        sender = self._sender
+        if sender is not None and not sender.done():
+            sender.set_result(None)
+
     def finish(self, *, written: bool) -> None:
         """The reply is whole."""
         self._carrier = None
         self._written = written
+        self._wake_sender()
         if self.buffered:
             if not self.arrival.done():
                 self.arrival.set_result(None)
@@ -95,6 +120,7 @@ class Exchange:
         self._carrier = None
         self._written = error.written
         self._error = error
+        self._wake_sender()
         if not self.arrival.done():
             self.arrival.set_exception(error)
         else:
@@ -114,6 +140,34 @@ class Exchange:
             self.first_byte_at,
             self.eof_framed,
         )
+
+    async def upload(self, body: Upload) -> None:
+        """Send the body behind the head. Returns early, and silently, where the reply or its failure is there first."""
+        left_bytes = body.size_bytes
+        assert left_bytes > 0, "an upload is never empty"
+        async with aclosing(body.chunks()) as chunks:
+            async for chunk in chunks:
+                carrier = await self._room()
+                if carrier is None:
+                    return
+                left_bytes -= len(chunk)
+                assert left_bytes >= 0, "an upload is as long as it says"
+                self._has_room = False
+                carrier.send(chunk, last=not left_bytes)
+        assert not left_bytes, "an upload is as long as it says"
+
+    async def _room(self) -> Carrier | None:
+        """Wait until the kernel has taken what was sent; None once there is nothing to send for."""
+        while not self._has_room and self._wants_more():
+            self._sender = self._loop.create_future()
+            try:
+                await self._sender
+            finally:
+                self._sender = None
+        return self._carrier if self._wants_more() else None
+
+    def _wants_more(self) -> bool:
+        return self._carrier is not None and self.status < REFUSED
 
     @property
     def written(self) -> bool:
@@ -143,6 +197,8 @@ class Exchange:
 
     def close(self) -> None:
         carrier = self._carrier
+        if self.arrival.done() and not self.arrival.cancelled():
+            self.arrival.exception()  # it came while an upload was under way: now it has been looked at
         if carrier is not None:
             self.arrival.cancel()  # nobody waits for it any more: an error set on it would never be looked at
             self.fail(UpstreamError(UpstreamErrorKind.RESET, written=carrier.written, detail="closed by its reader"))

@@ -16,6 +16,7 @@ from headgate.domain.time import Instant
 from headgate.runtime.clock import Clock, MonotonicClock
 from headgate.runtime.cork import Cork
 from headgate.runtime.upstream import (
+    Body,
     Endpoint,
     Gauges,
     Headers,
@@ -24,6 +25,7 @@ from headgate.runtime.upstream import (
     Response,
     Stream,
     Timeouts,
+    Upload,
     UpstreamError,
     UpstreamErrorKind,
 )
@@ -80,13 +82,15 @@ class Http1Upstream:
     def endpoint(self) -> Endpoint:
         return self._endpoint
 
-    async def request(self, method: str, path: str, headers: Headers, body: bytes, timeouts: Timeouts) -> Response:
+    async def request(self, method: str, path: str, headers: Headers, body: Body, timeouts: Timeouts) -> Response:
         data = self._encoder.encode(method, path, headers, body)
-        return (await self._exchange(data, timeouts, buffered=True)).response()
+        upload = None if isinstance(body, bytes) else body
+        return (await self._exchange(data, upload, timeouts, buffered=True)).response()
 
-    async def open(self, method: str, path: str, headers: Headers, body: bytes, timeouts: Timeouts) -> Stream:
+    async def open(self, method: str, path: str, headers: Headers, body: Body, timeouts: Timeouts) -> Stream:
         data = self._encoder.encode(method, path, headers, body)
-        return await self._exchange(data, timeouts, buffered=False)
+        upload = None if isinstance(body, bytes) else body
+        return await self._exchange(data, upload, timeouts, buffered=False)
 
     def gauges(self) -> Gauges:
         return Gauges(
@@ -94,6 +98,7 @@ class Http1Upstream:
             idle=len(self._idle),
             in_flight=sum(connection.busy for connection in self._connections),
             waiting=sum(not waiter.turn.done() for waiter in self._waiters),
+            unsent_bytes=sum(connection.unsent_bytes for connection in self._connections),
         )
 
     async def close(self) -> None:
@@ -114,13 +119,13 @@ class Http1Upstream:
 
     # -------------------------------------------------------------------------------------------------- one exchange
 
-    async def _exchange(self, data: bytes, timeouts: Timeouts, *, buffered: bool) -> Exchange:
+    async def _exchange(self, data: bytes, upload: Upload | None, timeouts: Timeouts, *, buffered: bool) -> Exchange:
         now = self._now()
         total_at = now + timeouts.total_s
         connection = self._take(now) or await self._acquire(timeouts, total_at, fresh=False)
-        exchange = connection.begin(data, timeouts, total_at, buffered=buffered)
+        exchange = connection.begin(data, timeouts, total_at, buffered=buffered, more=upload is not None)
         try:
-            await self._arrival(exchange)
+            await self._arrival(exchange, upload)
         except UpstreamError as error:
             if not (exchange.reused and error.kind is UpstreamErrorKind.RESET and error.received == 0):
                 raise
@@ -128,14 +133,16 @@ class Http1Upstream:
             return exchange
         # The upstream closed the connection while we wrote to it: that says nothing about the upstream, so try anew.
         connection = await self._acquire(timeouts, total_at, fresh=True)
-        exchange = connection.begin(data, timeouts, total_at, buffered=buffered)
-        await self._arrival(exchange)
+        exchange = connection.begin(data, timeouts, total_at, buffered=buffered, more=upload is not None)
+        await self._arrival(exchange, upload)
         return exchange
 
-    async def _arrival(self, exchange: Exchange) -> None:
+    async def _arrival(self, exchange: Exchange, upload: Upload | None) -> None:
         if self._ticker is None:
             self._start_ticker()
         try:
+            if upload is not None:
+                await exchange.upload(upload)
             await exchange.arrival
         except UpstreamError:
             raise

@@ -6,7 +6,7 @@ The constant part of a head is built once for each method and path; a name is ch
 import re
 from typing import Final
 
-from headgate.runtime.upstream import Endpoint, Headers, is_path
+from headgate.runtime.upstream import Body, Endpoint, Headers, is_path
 
 USER_AGENT: Final = "headgate"
 MAX_REMEMBERED: Final = 1024
@@ -81,22 +81,23 @@ class RequestEncoder:
         )
         self._starts: dict[tuple[str, str], bytes] = {}
 
-    def encode(self, method: str, path: str, headers: Headers, body: bytes) -> bytes:
-        """The whole request. Raises ValueError for what must not be sent."""
+    def encode(self, method: str, path: str, headers: Headers, body: Body) -> bytes:
+        """The whole request, or the head of one whose body is uploaded. Raises ValueError for what must not be sent."""
+        size_bytes = len(body) if isinstance(body, bytes) else body.size_bytes
         start = self._starts.get((method, path)) or self._start(method, path)
         parts = [start]
         for name, value in headers:
             parts += (_NAMES[name], value, b"\r\n")
-        if body or method in _BODY_METHODS:
-            parts.append(b"content-length: %d\r\n\r\n" % len(body))
+        if size_bytes or method in _BODY_METHODS:
+            parts.append(b"content-length: %d\r\n\r\n" % size_bytes)
         else:
             parts.append(b"\r\n")
         head = b"".join(parts)
         # One CR and one LF for the request line, each header and the empty line: any other came in with a value.
-        lines = start.count(b"\n") + len(headers) + (2 if body or method in _BODY_METHODS else 1)
+        lines = start.count(b"\n") + len(headers) + (2 if size_bytes or method in _BODY_METHODS else 1)
         if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
             raise ValueError("a header value must not contain CR, LF or NUL")
-        return head + body if body else head
+        return head + body if isinstance(body, bytes) and body else head
 
     def _start(self, method: str, path: str) -> bytes:
         check_target(method, path)

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Self, Unpack
 import msgspec
 
 from headgate.assembly import catalog_of, make_gateway
+from headgate.catalog import GROQ
 from headgate.domain.answer import Refusal
 from headgate.domain.request import Request
 from headgate.observe.stories import Story
 from headgate.protocol.chat import Chat, InvalidBody, parse_chat
-from headgate.runtime.settings import GROQ, InvalidSettings, RouteSettings, Settings, load_settings
+from headgate.runtime.errand import ChatErrand
+from headgate.runtime.settings import InvalidSettings, RouteSettings, Settings, load_settings
 from headgate.sdk.answer import Answer, Done, Error, Event, Token
 from headgate.sdk.demo import UPSTREAM, start_simulator
 from headgate.sdk.options import ChatOptions, Messages, body_of, with_options
@@ -118,7 +120,7 @@ class Headgate:
         """
         gateway = await self.start()
         request, chat, controls = self._understand(gateway, body_of(messages, model, options, stream=False))
-        answered = await gateway.driver.ask(request, chat)
+        answered = await gateway.driver.ask(request, ChatErrand(chat, gateway.handling))
         return whole_answer(answered, controls.inactive, gateway.clock.wall())
 
     @with_options
@@ -136,7 +138,7 @@ class Headgate:
         except Refused as error:
             yield Error(error)
             return
-        answered = await gateway.driver.ask(request, chat)
+        answered = await gateway.driver.ask(request, ChatErrand(chat, gateway.handling))
         if answered.stream is not None:
             events = stream_events(answered, controls.inactive)
             try:

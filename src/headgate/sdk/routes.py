@@ -1,18 +1,16 @@
 """Owns routes that are given in code: the same keys and rules as `[routes.NAME]` in headgate.toml."""
 
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
 from headgate.catalog import TIERS, Catalog
-from headgate.runtime.settings import InvalidSettings, RouteSettings
+from headgate.runtime.settings import InvalidSettings, RouteSettings, decided_route
 from headgate.runtime.settings_model import RouteTable
 
 Route: TypeAlias = RouteTable
 """A policy by name: candidate models in order or a tier, attempts, patience; the rest is the default route's."""
-
-_INHERITED: Final = tuple(name for name in RouteTable.__struct_fields__ if name not in {"models", "tier"})
 
 
 def routes_in_code(
@@ -36,14 +34,7 @@ def _checked(name: str, route: Route | Mapping[str, object]) -> RouteTable:
 
 
 def _decided(name: str, table: RouteTable, default: RouteSettings) -> RouteSettings:
-    own = {key: getattr(table, key) for key in _INHERITED}
-    values = {key: getattr(default, key) if value is None else value for key, value in own.items()}
-    if values["max_calls"] < values["max_attempts"]:
-        what = f"{values['max_calls']} calls do not hold {values['max_attempts']} attempts"
-        raise _invalid(name, "max_calls", what, "raise max_calls or lower max_attempts")
-    values["patience_s"] = min(values["patience_s"], values["deadline_s"])
-    values["local"] = values["local"] not in {False, "off"}
-    return RouteSettings(name=name, models=table.models or (), tier=table.tier, **values)
+    return decided_route(name, (table, default), lambda key, what, fix: _invalid(name, key, what, fix))
 
 
 def _check_names(route: RouteSettings, catalog: Catalog) -> None:

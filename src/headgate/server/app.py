@@ -50,14 +50,9 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's request, or the server's own start and stop."""
-        if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1008})
-
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._other(scope, receive, send)
+            return
         path, method, name = scope["path"], scope["method"], new_id()
         if path in PROBES:
             await self._probe(path, send, name)
@@ -71,6 +66,12 @@ class App:
             await chat_door.answer(self._gateway, scope, receive, send, headers, identity, name)
         else:
             await self._rest(path, method, send, identity, name)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
 
     async def _rest(self, path: str, method: str, send: Send, identity: Identity, name: str) -> None:
         """What is not hot: models and stories."""

@@ -11,16 +11,22 @@ from headgate.protocol.chat import Chat, InvalidBody, parse_chat
 from headgate.protocol.errors import redact
 from headgate.protocol.openai import completion_body, stream_of
 from headgate.runtime.driver import Answered
+from headgate.runtime.errand import ChatErrand
 from headgate.server.auth import Identity
 from headgate.server.controls import InvalidControl, read_controls
 from headgate.server.errors import invalid, refusal_parts
 from headgate.server.gateway import Gateway
-from headgate.server.labels import EVENT_STREAM, JSON, NO_RETRY, WHOLE, Header, labels
+from headgate.server.labels import EVENT_STREAM, JSON, NO_RETRY, WHOLE, headers_of, labels, lines_of
 
 if TYPE_CHECKING:
     from headgate.server.app import Receive, Scope, Send
 
 BUSY_RETRY_S: Final = 1.0
+_ANSWER: Final = Ending.ANSWER  # looking up a member of an enum costs as much as a call
+_JSON: Final = lines_of([JSON])
+_RELAYED: Final = lines_of([JSON, NO_RETRY])
+_STREAMED: Final = lines_of([EVENT_STREAM])
+_STREAMED_ON: Final = lines_of([EVENT_STREAM, (b"cache-control", b"no-cache")])
 
 
 async def answer(
@@ -38,10 +44,10 @@ async def answer(
     if body is None:
         return
     if isinstance(body, Refusal):
-        await _send(scope, send, *refusal_parts(body, name))
+        await _refuse(scope, send, body, name)
         return
     if not gateway.enter(identity.tenant):
-        await _send(scope, send, *refusal_parts(_busy(), name))
+        await _refuse(scope, send, _busy(), name)
         return
     try:
         await _answer(gateway, scope, receive, send, body, identity, name, started_at)
@@ -63,27 +69,26 @@ async def _answer(
         chat = parse_chat(body)
         controls = read_controls(scope["headers"], chat.controls, identity)
     except InvalidBody as problem:
-        await _send(scope, send, *refusal_parts(invalid(problem.message, problem.param), name))
+        await _refuse(scope, send, invalid(problem.message, problem.param), name)
         return
     except InvalidControl as problem:
-        await _send(scope, send, *refusal_parts(problem.refusal, name))
+        await _refuse(scope, send, problem.refusal, name)
         return
     request = gateway.intake.request(
         chat, controls, request_id=name, tenant=identity.tenant, now=started_at, own_key=identity.own_key_id
     )
     if isinstance(request, Refusal):
-        await _send(scope, send, *refusal_parts(request, name))
+        await _refuse(scope, send, request, name)
         return
     watch = gateway.watches.watch(receive)
     answered = None
     explain = controls.inactive if controls.explain else None
     try:
-        answered = await gateway.driver.ask(request, chat, identity.own_key)
+        errand = ChatErrand(chat, gateway.handling)
+        answered = await gateway.driver.ask(request, errand, identity.own_key)
         if answered.stream is None:
             watch.stop()
-            spent_s = gateway.clock.now() - started_at
-            overhead_s = max(0.0, spent_s - answered.upstream_s - answered.journey.waited_s)
-            await _send(scope, send, *_whole(gateway, answered, chat, overhead_s, explain))
+            await _send(scope, send, *_whole(gateway, answered, chat, started_at, explain))
         else:
             watch.limit(request.deadline_at - gateway.clock.now())
             await _stream(gateway, send, answered, started_at, explain)
@@ -97,29 +102,36 @@ async def _answer(
 
 
 def _whole(
-    gateway: Gateway, answered: Answered, chat: Chat, overhead_s: float, explain: tuple[str, ...] | None
-) -> tuple[int, list[Header], bytes]:
-    """Status, headers and body of whatever is not an upstream stream."""
+    gateway: Gateway, answered: Answered, chat: Chat, started_at: float, explain: tuple[str, ...] | None
+) -> tuple[int, bytes, bytes]:
+    """Status, header lines and body of whatever is not an upstream stream."""
     finish, journey = answered.finish, answered.journey
-    marks = labels(answered, overhead_s=overhead_s, explain=explain)
+    marks = labels(answered, overhead_s=_overhead_s(gateway, answered, started_at), explain=explain)
+    if finish.ending is _ANSWER:
+        assert answered.body is not None
+        return 200, _JSON + marks, answered.body
     match finish.ending:
-        case Ending.ANSWER:
-            assert answered.body is not None
-            return 200, [JSON, *marks], answered.body
         case Ending.LOCAL:
             return _local(gateway, answered, chat, marks)
         case Ending.RELAY:
             assert finish.failure is not None
-            return _relayed(finish.failure, marks, own=journey.request.own_key is not None)
+            return _relayed(
+                finish.failure, marks, own=journey.request.own_key is not None or not gateway.handling.redact
+            )
         case Ending.REFUSAL:
             assert finish.refusal is not None
             status, headers, body = refusal_parts(finish.refusal, journey.request.id)
-            return status, [*headers, *marks[1:]], body
-        case Ending.BREAK | Ending.ABANDONED:
+            return status, lines_of(header for header in headers if header[0] != b"x-request-id") + marks, body
+        case _:
             raise AssertionError(f"{finish.ending} is not for a whole answer")
 
 
-def _local(gateway: Gateway, answered: Answered, chat: Chat, marks: list[Header]) -> tuple[int, list[Header], bytes]:
+def _overhead_s(gateway: Gateway, answered: Answered, started_at: float) -> float:
+    """Time that was neither the upstream's nor spent waiting."""
+    return max(0.0, gateway.clock.now() - started_at - answered.upstream_s - answered.journey.waited_s)
+
+
+def _local(gateway: Gateway, answered: Answered, chat: Chat, marks: bytes) -> tuple[int, bytes, bytes]:
     local, name = answered.local, answered.journey.request.id
     assert local is not None
     label = {"headgate": {"source": "local", "skill": local.skill, "confidence": local.confidence}}
@@ -128,29 +140,25 @@ def _local(gateway: Gateway, answered: Answered, chat: Chat, marks: list[Header]
         events = stream_of(
             f"chatcmpl-{name}", created, LOCAL_MODEL, local.text, label, include_usage=chat.include_usage
         )
-        return 200, [EVENT_STREAM, *marks], b"".join(events)
-    return 200, [JSON, *marks], completion_body(f"chatcmpl-{name}", created, LOCAL_MODEL, local.text, label)
+        return 200, _STREAMED + marks, b"".join(events)
+    return 200, _JSON + marks, completion_body(f"chatcmpl-{name}", created, LOCAL_MODEL, local.text, label)
 
-
-_NO_EXTENSIONS: Final[dict[str, Any]] = {}
 
 LOCAL_MODEL: Final = "headgate/local"
 
 
-def _relayed(failure: Failure, marks: list[Header], *, own: bool) -> tuple[int, list[Header], bytes]:
+def _relayed(failure: Failure, marks: bytes, *, own: bool) -> tuple[int, bytes, bytes]:
     """The upstream's own error, byte for byte; where the key is not the caller's without what names its owner."""
     assert failure.status is not None
-    return failure.status, [JSON, NO_RETRY, *marks], failure.body if own else redact(failure.body)
+    return failure.status, _RELAYED + marks, failure.body if own else redact(failure.body)
 
 
 async def _stream(
     gateway: Gateway, send: "Send", answered: Answered, started_at: float, explain: tuple[str, ...] | None
 ) -> None:
     """A committed stream. Nothing is buffered here: `send` waits when the client reads slowly."""
-    overhead_s = max(0.0, gateway.clock.now() - started_at - answered.upstream_s - answered.journey.waited_s)
-    marks = labels(answered, overhead_s=overhead_s, explain=explain)
-    headers = [EVENT_STREAM, (b"cache-control", b"no-cache"), *marks]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    marks = labels(answered, overhead_s=_overhead_s(gateway, answered, started_at), explain=explain)
+    await send({"type": "http.response.start", "status": 200, "headers": headers_of(_STREAMED_ON + marks)})
     assert answered.stream is not None
     async for chunk in answered.stream:
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -159,8 +167,8 @@ async def _stream(
 
 async def _read(receive: "Receive", headers: Mapping[bytes, bytes], most: int) -> bytes | Refusal | None:
     """The whole body; a refusal for one that is too large or not JSON; None when the client left meanwhile."""
-    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if kind != b"application/json":
+    kind = headers.get(b"content-type", b"")
+    if kind != JSON[1] and kind.partition(b";")[0].strip().lower() != JSON[1]:
         return invalid("Send the body as JSON, with the header `content-type: application/json`.", status=415)
     stated = headers.get(b"content-length", b"0")
     if stated.isdigit() and int(stated) > most:
@@ -192,10 +200,16 @@ def _busy() -> Refusal:
     return Refusal(RefusalCode.NO_CAPACITY, text, 429, BUSY_RETRY_S)
 
 
-async def _send(scope: "Scope", send: "Send", status: int, headers: list[Header], body: bytes) -> None:
-    headers.append((b"content-length", b"%d" % len(body)))
-    whole = scope.get("extensions", _NO_EXTENSIONS).get(WHOLE)
-    if whole is not None and whole(status, headers, body):
-        return
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def _refuse(scope: "Scope", send: "Send", refusal: Refusal, name: str) -> None:
+    status, headers, body = refusal_parts(refusal, name)
+    await _send(scope, send, status, lines_of(headers), body)
+
+
+async def _send(scope: "Scope", send: "Send", status: int, lines: bytes, body: bytes) -> None:
+    """A whole answer. `lines` are those of its head, but for the length of the body."""
+    lines += b"content-length: %d\r\n" % len(body)
+    extensions = scope.get("extensions")
+    whole = None if extensions is None else extensions.get(WHOLE)
+    if whole is None or not whole(scope, status, lines, body):
+        await send({"type": "http.response.start", "status": status, "headers": headers_of(lines)})
+        await send({"type": "http.response.body", "body": body})

@@ -32,6 +32,8 @@ PREFIX: Final = b"x-headgate-"
 SHOWN_CHARS_MAX: Final = 60
 
 _PREFIX_CHARS: Final = len(PREFIX)
+_BEHIND_PREFIX: Final = PREFIX[:-1] + bytes([PREFIX[-1] + 1])
+"""Names with the prefix sort from it to here, and comparing is the cheapest test of a name."""
 
 
 class InvalidControl(ValueError):
@@ -95,7 +97,7 @@ def read_controls(
     A header beats the body. Raises InvalidControl. Costs under a microsecond where no control is given.
     """
     for name, _ in headers:
-        if name[:_PREFIX_CHARS] == PREFIX:
+        if PREFIX <= name < _BEHIND_PREFIX:
             break
     else:
         if not body_controls:

@@ -11,6 +11,7 @@ from headgate.domain.answer import Refusal
 from headgate.observe.stories import Stories
 from headgate.runtime.clock import Clock
 from headgate.runtime.driver import Driver
+from headgate.runtime.settings_model import HandlingSettings
 from headgate.server.auth import Door
 from headgate.server.intake import Intake, unknown_model
 from headgate.server.watch import Watches
@@ -43,6 +44,7 @@ class Gateway:
         catalog: Catalog,
         clock: Clock,
         upstream: str,
+        handling: HandlingSettings,
         max_body_bytes: int,
         max_in_flight: int,
         max_in_flight_per_tenant: int,
@@ -56,6 +58,7 @@ class Gateway:
         self.catalog = catalog
         self.clock = clock
         self.upstream = upstream
+        self.handling = handling
         self.max_body_bytes = max_body_bytes
         self.start = start
         self.stop = stop

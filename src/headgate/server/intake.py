@@ -4,21 +4,42 @@ One place for all doors. It refuses unknown names and says which were meant; it 
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
-from headgate.catalog import Catalog, Resolution
+import msgspec
+
+from headgate.catalog import PROVIDERS, Catalog, Kind, Resolution
 from headgate.domain.answer import Refusal, RefusalCode
-from headgate.domain.request import Check, Need, Priority, Request
+from headgate.domain.limits import Amounts
+from headgate.domain.request import Check, Need, Priority, PromptSize, Request
 from headgate.domain.time import Instant
 from headgate.protocol.chat import Chat
 from headgate.runtime.answering import tool_required
-from headgate.runtime.settings_model import RouteSettings
-from headgate.server.controls import Controls
+from headgate.runtime.settings_model import Failover, RouteSettings
+from headgate.server.controls import NO_CONTROLS, Controls
 
 DEFAULT: Final = "default"
 TIER_PREFIX: Final = "headgate/"
+_NO_CHECK: Final = Check.NONE  # looking up a member of an enum costs as much as a call
+_NO_NEED: Final = Need.NONE
+_NO_PROMPT: Final = PromptSize()
+_filled: Final = msgspec.structs.replace
 RETIRED: Final = "retired"
 """The reason on answers to requests that named a model which is gone."""
+MAX_REMEMBERED: Final = 1024
+"""Patterns of usual requests that are held before all are made anew."""
+
+
+Candidates: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], str]
+"""The models that may serve, those of other providers, and why the named one is not among them."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What intake reads of a body that is no chat."""
+
+    model: str
+    needs: Need = Need.NONE
+    check: Check = Check.NONE
 
 
 class Intake:
@@ -28,6 +49,7 @@ class Intake:
         self._catalog = catalog
         self._routes = dict(routes)
         self._local = local
+        self._patterns: dict[tuple[str, str], Request] = {}
         assert DEFAULT in self._routes
 
     def request(
@@ -41,33 +63,65 @@ class Intake:
         own_key: str | None = None,
     ) -> Request | Refusal:
         """The request's facts, or why there can be none."""
+        pattern = self._pattern(chat, controls, tenant)
+        if isinstance(pattern, Refusal):
+            return pattern
+        choice = chat.tool_choice
+        return _filled(
+            pattern,
+            id=request_id,
+            arrived_at=now,
+            deadline_at=now + pattern.deadline_at,
+            patience_until=now + pattern.patience_until,
+            prompt=chat.prompt,
+            ask_tokens=chat.ask_tokens,
+            stream=chat.stream,
+            session=controls.session or chat.user,
+            local_possible=chat.check is _NO_CHECK and (choice is None or not tool_required(chat)),
+            own_key=own_key,
+            service_tier=chat.service_tier,
+        )
+
+    def _pattern(self, chat: Chat, controls: Controls, tenant: str) -> Request | Refusal:
+        """What a request shares with others of its kind, as if it had arrived at the instant 0. The usual kind, which
+        says nothing and needs nothing, is remembered."""
+        if controls is not NO_CONTROLS or chat.needs is not _NO_NEED:
+            return self._new_pattern(chat, controls, tenant)
+        usual = (tenant, chat.model)
+        pattern = self._patterns.get(usual)
+        if pattern is None:
+            made = self._new_pattern(chat, controls, tenant)
+            if isinstance(made, Refusal):
+                return made
+            if len(self._patterns) >= MAX_REMEMBERED:
+                self._patterns.clear()
+            pattern = self._patterns[usual] = made
+        return pattern
+
+    def _new_pattern(self, chat: Chat | Asked, controls: Controls, tenant: str) -> Request | Refusal:
         route = self._routes.get(controls.route or DEFAULT)
         if route is None:
             return _unknown_route(controls.route or "", self._routes)
         found = self.candidates(chat, route, controls.tier)
         if isinstance(found, Refusal):
             return found
-        candidates, reason = found
+        candidates, elsewhere, reason = found
         deadline_s = route.deadline_s if controls.deadline_ms is None else controls.deadline_ms / 1000
         patience_s = route.patience_s if controls.patience_ms is None else controls.patience_ms / 1000
         target_s = route.first_token_target_s
         if controls.max_latency_ms is not None:
             target_s = min(target_s, controls.max_latency_ms / 1000)
-        local = self._local and (route.local if controls.local is None else controls.local != "off")
         return Request(
-            id=request_id,
+            id="",
             model_asked=chat.model,
             candidates=candidates,
-            arrived_at=now,
-            deadline_at=now + deadline_s,
-            patience_until=now + min(patience_s, deadline_s),
-            prompt=chat.prompt,
-            ask_tokens=chat.ask_tokens,
-            stream=chat.stream,
+            arrived_at=0.0,
+            deadline_at=deadline_s,
+            patience_until=min(patience_s, deadline_s),
+            prompt=_NO_PROMPT,
             needs=chat.needs,
             check=chat.check,
             tenant=controls.tenant or tenant,
-            session=controls.session or chat.user,
             agent=controls.agent,
             task=controls.task,
             route=controls.route,
@@ -75,16 +129,17 @@ class Intake:
             first_token_target_s=target_s,
             max_attempts=route.max_attempts,
             max_calls=route.max_calls,
-            local=local,
-            local_possible=chat.check is Check.NONE and not tool_required(chat),
-            own_key=own_key,
-            service_tier=chat.service_tier,
+            local=self._local and (route.local if controls.local is None else controls.local != "off"),
             reason=reason,
+            elsewhere=elsewhere,
+            strategy=route.strategy,
+            weights=tuple(route.weights.items()),
+            mixes=bool(controls.tier or route.models or route.tier),
         )
 
-    def candidates(self, chat: Chat, route: RouteSettings, tier: str | None) -> tuple[tuple[str, ...], str] | Refusal:
-        """Ids of the models that may serve, in order: the tier's or the route's own, else the named and its kin; and
-        why none of them is the named one, if it is retired."""
+    def candidates(self, chat: Chat | Asked, route: RouteSettings, tier: str | None) -> Candidates | Refusal:
+        """Ids of the models that may serve, in order: the tier's or the route's own, else the named and its kin; those
+        of other providers that may stand in; and why none of them is the named one, if it is retired."""
         if tier is not None:
             names: tuple[str, ...] = (TIER_PREFIX + tier,)
         elif route.models or route.tier:
@@ -92,20 +147,78 @@ class Intake:
         else:
             names = (chat.model,)
         if names == (chat.model,):
-            return self._named(chat, substitute=route.substitute)
+            return self._named(chat, route)
         found: dict[str, None] = {}
+        elsewhere: dict[str, None] = {}
         for name in names:
             resolution = self.resolve(name, chat.needs, substitute=route.substitute and not route.models)
             if resolution is None:
                 return unknown_model(name, self._catalog)
             found.update(dict.fromkeys(resolution.candidates))
-        return (tuple(found), "") if found else unknown_model(chat.model, self._catalog)
+            elsewhere.update(dict.fromkeys(resolution.elsewhere))
+        if not found:
+            return unknown_model(chat.model, self._catalog)
+        return (*self._chained(route, tuple(found), tuple(elsewhere)), "")
 
-    def _named(self, chat: Chat, *, substitute: bool) -> tuple[tuple[str, ...], str] | Refusal:
-        resolution = self.resolve(chat.model, chat.needs, substitute=substitute)
+    def _named(self, chat: Chat | Asked, route: RouteSettings) -> Candidates | Refusal:
+        resolution = self.resolve(chat.model, chat.needs, substitute=route.substitute)
         if resolution is None or not resolution.candidates:
             return unknown_model(chat.model, self._catalog)
-        return resolution.candidates, RETIRED if resolution.retired else ""
+        reason = RETIRED if resolution.retired else ""
+        return (*self._chained(route, resolution.candidates, resolution.elsewhere), reason)
+
+    def _chained(
+        self, route: RouteSettings, here: tuple[str, ...], elsewhere: tuple[str, ...]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The candidates, and what may stand in for them, as the route's chain of providers and its failover say."""
+        chain = route.providers
+        if chain is not None:
+            place = {provider: index for index, provider in enumerate(chain)}
+            known = {model: self._provider(model) for model in elsewhere}
+            elsewhere = tuple(sorted((m for m in elsewhere if known[m] in place), key=lambda m: place[known[m]]))
+        if route.failover is Failover.AT_ONCE:
+            return here + tuple(model for model in elsewhere if model not in here), ()
+        if route.failover is Failover.OFF:
+            return here, ()
+        return here, tuple(model for model in elsewhere if model not in here)
+
+    def _provider(self, model_id: str) -> str:
+        model = self._catalog.model(model_id)
+        assert model is not None
+        return model.provider
+
+    def request_for(
+        self,
+        name: str,
+        kind: Kind,
+        controls: Controls,
+        *,
+        fixed: Amounts,
+        request_id: str,
+        tenant: str,
+        now: Instant,
+        own_key: str | None = None,
+        needs: Need = Need.NONE,
+    ) -> Request | Refusal:
+        """The facts of a request that is no chat: what a call takes is known, and only a model can answer it."""
+        model = self._catalog.successor(name) or self._catalog.model(name)
+        if model is not None and model.kind is not kind:
+            text = f"`{name}` is a {model.kind} model; this endpoint needs a {kind} model. `GET /v1/models` lists all."
+            return Refusal(RefusalCode.INVALID_REQUEST, text, 400, param="model")
+        pattern = self._new_pattern(Asked(name, needs), controls, tenant)
+        if isinstance(pattern, Refusal):
+            return pattern
+        return _filled(
+            pattern,
+            id=request_id,
+            arrived_at=now,
+            deadline_at=now + pattern.deadline_at,
+            patience_until=now + pattern.patience_until,
+            session=controls.session,
+            local=False,
+            own_key=own_key,
+            fixed=fixed,
+        )
 
     def resolve(self, name: str, needs: Need, *, substitute: bool) -> Resolution | None:
         """What a model's name means."""
@@ -117,7 +230,13 @@ class Intake:
 
 
 def unknown_model(name: str, catalog: Catalog) -> Refusal:
-    """404 with the nearest names."""
+    """404 with the nearest names, or with the provider that has no key here."""
+    known = catalog.model(name)
+    if known is not None and known.provider not in catalog.chain:
+        row = PROVIDERS.get(known.provider)
+        fix = "" if row is None else f" The operator can give one as {row.key_variable}."
+        text = f"The model `{name}` is served by {known.provider}, for which there is no key here.{fix}"
+        return Refusal(RefusalCode.MODEL_NOT_FOUND, text, 404, param="model")
     near = catalog.nearest(name)
     meant = f" Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else " `GET /v1/models` lists them all."
     shown = name if len(name) <= 100 else name[:100] + "..."

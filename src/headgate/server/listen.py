@@ -7,12 +7,12 @@ import asyncio
 import errno
 import socket
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from headgate.protocol.openai import error_body
 from headgate.runtime.cork import Cork, corked
@@ -111,29 +111,35 @@ def _limited(settings: ServerSettings) -> type[HttpToolsProtocol]:
 
 class Whole:
     """Writes a whole answer of ours at once. uvicorn's own way looks through every header twice with regular
-    expressions for what cannot be in ours, and waits twice; for thirteen headers that is a tenth of a request."""
+    expressions for what cannot be in ours, and waits twice; for thirteen headers that is a tenth of a request.
 
-    __slots__ = ("_cycle",)
+    There is one for each connection; it answers the request whose scope is handed to it, if that is the latest.
+    """
 
-    def __init__(self, cycle: RequestResponseCycle) -> None:
-        self._cycle = weakref.ref(cycle)  # whose scope holds this: a ring would be left to the garbage collector
+    __slots__ = ("_protocol",)
 
-    def __call__(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+    def __init__(self, protocol: HttpToolsProtocol) -> None:
+        self._protocol = weakref.ref(protocol)  # which holds this: a ring would be left to the garbage collector
+
+    def __call__(self, scope: MutableMapping[str, Any], status: int, lines: bytes, body: bytes) -> bool:
         """Answer, if nothing stands in the way; False when the answer must go the usual way."""
-        cycle = self._cycle()
-        if cycle is None or cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
+        protocol = self._protocol()
+        cycle = None if protocol is None else protocol.cycle
+        if (
+            cycle is None
+            or cycle.scope is not scope
+            or cycle.response_started
+            or cycle.disconnected
+            or cycle.flow.write_paused
+        ):
             return False
-        lines = [STATUS_LINE[status]]
-        for name, value in (*cycle.default_headers, *headers):
-            lines += (name, b": ", value, b"\r\n")
+        parts = [STATUS_LINE[status], *[b"%b: %b\r\n" % header for header in cycle.default_headers], lines]
         if not cycle.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        head = b"".join(lines)
-        assert head.count(b"\n") == len(cycle.default_headers) + len(headers) + (2 if cycle.keep_alive else 3)
+            parts.append(b"connection: close\r\n")
+        parts += (b"\r\n", body)
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
-        cycle.transport.write(head + body)
+        cycle.transport.write(b"".join(parts))
         cycle.message_event.set()
         if not cycle.keep_alive:
             cycle.transport.close()
@@ -151,9 +157,12 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.headers = []
+        self.url = b""
         self._in_head = True
         self._head_bytes = 0
         self._refusal = MALFORMED
+        self._extensions: dict[str, Any] = {WHOLE: Whole(self)}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A head and its body leave in one write, at the end of the loop's turn."""
@@ -167,41 +176,36 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > self.max_head_bytes and self._is_endless(data):
-                self._refusal = HEAD_TOO_LARGE
-                self.send_400_response("")
+                self._refuse(URI_TOO_LONG if len(self.url) > self.max_uri_bytes else HEAD_TOO_LARGE)
                 return
         super().data_received(data)
+        if len(self.headers) > self.max_headers and not self.transport.is_closing():
+            self._refuse(HEAD_TOO_LARGE)  # trailers that go on and on
 
     def _is_endless(self, data: bytes) -> bool:
         """Whether these bytes are still head; a body behind the head's end in the same piece does not count."""
         end = data.find(b"\r\n\r\n")
         return end < 0 or self._head_bytes - len(data) + end > self.max_head_bytes
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_head = True
-
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
+    def on_headers_complete(self) -> None:
+        """What came is counted once it is all here; until then its bytes are."""
         if len(self.url) > self.max_uri_bytes:
             self._refusal = URI_TOO_LONG
             raise ValueError("URI too long")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
         if len(self.headers) > self.max_headers:
             self._refusal = HEAD_TOO_LARGE
             raise ValueError("too many headers")
-
-    def on_headers_complete(self) -> None:
         self._in_head, self._head_bytes = False, 0
+        self.scope["extensions"] = self._extensions
         super().on_headers_complete()
-        extensions: dict[str, Any] = {WHOLE: Whole(self.cycle)}
-        self.scope["extensions"] = extensions
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._in_head = True
+
+    def _refuse(self, refusal: tuple[int, bytes, str]) -> None:
+        self._refusal = refusal
+        self.send_400_response("")
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own text says less
         """Refuse what is no request, in the shape that clients read, and close."""

@@ -166,8 +166,20 @@ class WatchedGate(Gate):
         if self.checks is not None:
             if type(action) is a.Call:
                 self.checks.calling(self.checks.scene.run_of(action.reservation), action, now)
-            self.checks.acted(action, answer, now)
+            for part in _parts(action):
+                self.checks.acted(part, answer, now)
         return answer
+
+
+def _parts(action: a.Action) -> tuple[a.Action, ...]:
+    """What an action asks for, in the single actions that invariants know: an answer's books are three of them."""
+    if type(action) is not a.Conclude:
+        return (action,)
+    settled = a.Settle(action.reservation, action.metered)
+    healthy = a.Health(action.deployment, action.reservation, ok=True)
+    if action.seen is None:
+        return settled, healthy
+    return settled, a.Absorb(action.deployment, action.seen, action.note, at_stream_start=False), healthy
 
 
 def every_invariant() -> tuple[type[Invariant], ...]:

@@ -16,19 +16,20 @@ from headgate.decide.journey import Phase
 from headgate.domain.answer import Reply
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.time import NEVER, Instant, Seconds
-from headgate.protocol.chat import to_upstream
+from headgate.protocol.client_json import InvalidBody
+from headgate.protocol.dialects import DIALECTS
 from headgate.protocol.errors import redact
 from headgate.protocol.limits import read_limit_headers
 from headgate.protocol.sse import DONE
 from headgate.protocol.stream import StreamReader
 from headgate.runtime import exchange
-from headgate.runtime.answering import answer_locally, check, mended_body
 from headgate.runtime.upstream import UpstreamErrorKind
 from headgate.simulator.groq import PretendGroq
 from headgate.simulator.script import Ending, Script
 from headgate.simulator.virtual_run import WIRE_S, Exchange, Run, Wire, Witness
 
 CHAT_URL: Final = "/openai/v1/chat/completions"
+GROQ_DIALECT: Final = DIALECTS["groq"]
 IDLE_S: Final[Seconds] = 15.0
 MOST_EVENTS_AT_ONCE: Final = 20_000
 """Events at one instant: more means that time stands still."""
@@ -154,11 +155,11 @@ class VirtualDriver:
                     run.sleeping = action
                     return self.at(max(self.now, action.until), self._slept, run, action)
                 case a.Verify():
-                    actions = self._turn(run, e.Verified(check(run.chat, run.bodies[action.call])))
+                    actions = self._turn(run, e.Verified(run.errand.check(run.bodies[action.call])))
                 case a.Mend():
                     actions = self._turn(run, e.Mended(self._mend(run, action.call)))
                 case a.AnswerLocally():
-                    run.local = answer_locally(run.chat, run.request, action.reason)
+                    run.local = run.errand.answer_locally(run.request, action.reason)
                     actions = self._turn(run, e.AnsweredLocally(run.local is not None))
                 case _:
                     raise AssertionError(f"{action} is not for a driver")
@@ -169,7 +170,7 @@ class VirtualDriver:
             self._follow(run, self._turn(run, e.Woke()))
 
     def _mend(self, run: Run, call: int) -> bool:
-        body = mended_body(run.chat, run.journey, run.bodies.get(call), self._wall(self.now))
+        body = run.errand.mend(run.journey, run.bodies.get(call), self._wall(self.now))
         if body is not None:
             run.bodies[call] = body
         return body is not None
@@ -229,13 +230,10 @@ class VirtualDriver:
         action = under_way.action
         own = run.own_secret if action.key.startswith("own:") else None
         headers = self._authorization[action.key] if own is None else {"authorization": f"Bearer {own}"}
-        body = to_upstream(
-            run.chat,
-            model=action.deployment.model,
-            max_completion_tokens=action.cap_tokens,
-            stream=run.request.stream,
-            service_tier=action.service_tier,
-        )
+        try:
+            body = run.errand.write(action, self.gate.model(action.deployment.model), GROQ_DIALECT)
+        except InvalidBody as problem:
+            return self._close(run, under_way, exchange.unwritable(action.number, problem))
         under_way.script = script = self.groq.handle("POST", CHAT_URL, headers, body, self.now)
         run.scripts[action.number] = script
         self._witness.heard(run, script, self.now)
@@ -312,7 +310,7 @@ class VirtualDriver:
         under_way.last_at = self.now
         is_stream = script.status == exchange.OK and headers.get("content-type", "").startswith("text/event-stream")
         if run.request.stream and is_stream:
-            under_way.reader = StreamReader(drop_usage_chunk=not run.chat.include_usage)
+            under_way.reader = StreamReader(drop_usage_chunk=not run.errand.include_usage)
 
     def _read(self, run: Run, under_way: Exchange, data: bytes) -> bool:
         """Feed one chunk of a stream; whether the stream is over with it."""
@@ -343,8 +341,9 @@ class VirtualDriver:
             return self._complete_stream(run, under_way, under_way.reader)
         assert under_way.headers is not None
         number, body = under_way.action.number, bytes(under_way.body)
-        run.bodies[number] = body
-        event = exchange.buffered(number, script.status, under_way.headers, body)
+        event, run.bodies[number] = exchange.whole(
+            run.errand, under_way.action, GROQ_DIALECT, script.status, under_way.headers, body
+        )
         if run.request.stream and isinstance(event, e.Replied):
             event = e.Failed(number, Failure(FailureKind.MALFORMED_BODY, status=script.status), event.limits)
         return self._close(run, under_way, event)

@@ -18,6 +18,8 @@ from headgate.domain.time import NEVER, Instant, Seconds
 from headgate.local.template import LocalAnswer
 from headgate.protocol.chat import Chat
 from headgate.protocol.stream import StreamReader
+from headgate.runtime.errand import ChatErrand
+from headgate.runtime.settings_model import HandlingSettings
 from headgate.runtime.upstream import UpstreamErrorKind
 from headgate.simulator.script import Script
 
@@ -89,13 +91,14 @@ class Run:
     """One request and everything that came of it. `received` are the bytes of the client, each with its instant."""
 
     __slots__ = (
-        "bodies", "chat", "committed", "ended_at", "exchange", "failed_clean", "finish", "gone", "journey", "local",
-        "own_secret", "received", "request", "scripts", "sleeping",
+        "bodies", "chat", "committed", "ended_at", "errand", "exchange", "failed_clean", "finish", "gone", "journey",
+        "local", "own_secret", "received", "request", "scripts", "sleeping",
     )  # fmt: skip
 
     def __init__(self, request: Request, chat: Chat, own_secret: str | None) -> None:
         self.request = request
         self.chat = chat
+        self.errand = ChatErrand(chat, HandlingSettings())
         self.own_secret = own_secret
         self.journey = Journey(request)
         self.bodies: dict[int, bytes] = {}

@@ -1,0 +1,99 @@
+"""In which order a request's deployments are tried, by the strategy of its route. Quota has its say afterwards.
+
+Whoever comes first is only preferred: what cannot run now is passed over. The order of one request never changes while
+it is under way, except where what it goes by has changed (headroom, latency).
+"""
+
+import zlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from headgate.decide.journey import Journey
+from headgate.domain.limits import Deployment
+from headgate.domain.request import Strategy
+from headgate.domain.time import Instant
+
+if TYPE_CHECKING:
+    from headgate.decide.gate import Gate
+
+HASHES: Final = 1 << 32
+UNKNOWN_PRICE_NANOUSD: Final = 10**15
+"""A model whose price nobody states counts as dearer than any."""
+EXPECTED_OUTPUT_TOKENS: Final = 256
+"""How long an answer is taken to be when costs and latencies are compared."""
+
+
+def ordered(gate: "Gate", journey: Journey, found: Sequence[Deployment], now: Instant) -> Sequence[Deployment]:
+    """All of `found` (in the order of priority) in the order of the request's strategy; equals keep theirs."""
+    strategy = journey.request.strategy
+    if strategy is Strategy.PRIORITY or len(found) < 2:
+        return found
+    return _ORDERS[strategy](gate, journey, found, now)
+
+
+def _weighted(_gate: "Gate", journey: Journey, found: Sequence[Deployment], _now: Instant) -> Sequence[Deployment]:
+    """A draw without putting back, by weight: each draws u ** (1 / weight) and the largest goes first (Efraimidis and
+    Spirakis, 2006). The draw is made from the request's id, so it is the same whenever it is asked for."""
+    request = journey.request
+    weights = dict(request.weights)
+
+    def drawn(deployment: Deployment) -> float:
+        weight = weights.get(deployment.model, weights.get(deployment.provider, 0 if weights else 1))
+        if weight <= 0:
+            return -1.0
+        u = (zlib.crc32(f"{request.id} {deployment.id}".encode()) + 0.5) / HASHES
+        return float(u ** (1 / weight))
+
+    return sorted(found, key=drawn, reverse=True)
+
+
+def _round_robin(gate: "Gate", _journey: Journey, found: Sequence[Deployment], _now: Instant) -> Sequence[Deployment]:
+    first = gate.turn % len(found)
+    return (*found[first:], *found[:first])
+
+
+def _least_latency(gate: "Gate", _journey: Journey, found: Sequence[Deployment], _now: Instant) -> Sequence[Deployment]:
+    """By the learned time of an answer of usual length; one that nobody has called yet goes first, to be learned."""
+
+    def expected_s(deployment: Deployment) -> float:
+        speed = gate.learned.speed(deployment.model)
+        if not speed.seen:
+            return 0.0
+        tokens_per_s = speed.tokens_per_s or gate.model(deployment.model).tokens_per_s or 1
+        return speed.first_s + EXPECTED_OUTPUT_TOKENS / tokens_per_s
+
+    return sorted(found, key=expected_s)
+
+
+def _least_cost(gate: "Gate", journey: Journey, found: Sequence[Deployment], _now: Instant) -> Sequence[Deployment]:
+    def expected_nanousd(deployment: Deployment) -> int:
+        model = gate.model(deployment.model)
+        if model.input_nanousd_per_mtok is None or model.output_nanousd_per_mtok is None:
+            return UNKNOWN_PRICE_NANOUSD
+        prompt = gate.learned.prompt_tokens(model.id, journey.prompt_weight)
+        return prompt * model.input_nanousd_per_mtok + EXPECTED_OUTPUT_TOKENS * model.output_nanousd_per_mtok
+
+    return sorted(found, key=expected_nanousd)
+
+
+def _most_headroom(gate: "Gate", _journey: Journey, found: Sequence[Deployment], now: Instant) -> Sequence[Deployment]:
+    """By the free share of the fullest bucket; one that cools has none, one without limits has all."""
+
+    def headroom(deployment: Deployment) -> float:
+        view = gate.ledger.view(deployment, now)
+        if view.ready_in_s > 0:
+            return -1.0
+        return min((row.free / row.limit for row in view.rows), default=1.0)
+
+    return sorted(found, key=headroom, reverse=True)
+
+
+_Order = Callable[["Gate", Journey, Sequence[Deployment], Instant], Sequence[Deployment]]
+
+_ORDERS: Final[dict[Strategy, _Order]] = {
+    Strategy.WEIGHTED: _weighted,
+    Strategy.ROUND_ROBIN: _round_robin,
+    Strategy.LEAST_LATENCY: _least_latency,
+    Strategy.LEAST_COST: _least_cost,
+    Strategy.MOST_HEADROOM: _most_headroom,
+}

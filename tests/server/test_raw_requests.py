@@ -1,0 +1,70 @@
+"""Requests that no client library writes: several at once, trailers, addresses in pieces."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+from tests.remedies.house import CHAT, chat, open_house, pretend
+
+BODY = msgspec.json.encode(chat())
+HEAD = f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n".encode()
+WHOLE = HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n" % (len(BODY), BODY)
+WITHIN_S = 10.0
+
+
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """One connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            yield reader, writer
+    finally:
+        writer.close()
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the next answer."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
+    headers = dict(line.split(": ", 1) for line in head[1:])
+    return int(head[0].split(" ")[1]), headers, await reader.readexactly(int(headers["content-length"]))
+
+
+async def test_requests_that_come_at_once_are_answered_in_their_order() -> None:
+    """Each by its own answer, of its own length, whatever stands in the others."""
+    async with open_house(pretend()) as house, connected(house.port) as (reader, writer):
+        writer.write(WHOLE + b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n" + HEAD + b"\r\n" + WHOLE)
+        answers = [await answer(reader) for _ in range(4)]
+        assert [status for status, _, _ in answers] == [200, 200, 400, 200]
+        assert [msgspec.json.decode(body).get("object") for _, _, body in answers] == [
+            "chat.completion",
+            "list",
+            None,
+            "chat.completion",
+        ]
+        assert len({headers["x-request-id"] for _, headers, _ in answers}) == 4
+
+
+async def test_few_trailers_are_taken_and_endless_ones_refused() -> None:
+    """What follows a chunked body counts as headers do: at most a hundred of both."""
+    async with open_house(pretend()) as house:
+        async with connected(house.port) as (reader, writer):
+            writer.write(CHUNKED + b"x-sum: 1\r\n\r\n")
+            assert (await answer(reader))[0] == 200
+        async with connected(house.port) as (reader, writer):
+            writer.write(CHUNKED + b"x-more: 1\r\n" * 101)
+            assert (await answer(reader))[0] == 431
+            assert await reader.read() == b""
+
+
+async def test_an_address_that_grows_in_pieces_is_refused() -> None:
+    """Too long an address is 414 however slowly it comes."""
+    async with open_house(pretend()) as house, connected(house.port) as (reader, writer):
+        limits = house.settings.server
+        writer.write(b"GET /v1/models?" + b"a" * (limits.max_uri_bytes + 1))
+        await asyncio.sleep(0.02)  # both ends run in this loop: the first piece is read by then
+        writer.write(b"a" * limits.max_header_bytes)
+        status, headers, _ = await answer(reader)
+        assert (status, headers["connection"]) == (414, "close")
