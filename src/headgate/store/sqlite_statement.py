@@ -1,0 +1,40 @@
+"""One statement that writes many rows at once: an INSERT whose VALUES repeat.
+
+`executemany` gives up and retakes the interpreter's lock for every row, and beside a busy event loop each retaking can
+take milliseconds. A statement of 256 rows does it once. So that few statements have to be prepared there is one for
+each power of two, and what is missing to the next is filled with the last row again.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from itertools import chain, repeat
+from typing import Final
+
+Parameter = str | int | float | bytes | None
+Parameters = tuple[Parameter, ...]
+
+MOST_AT_ONCE: Final = 256
+"""Rows of one statement: of 26 columns they stay under SQLite's 32,766 parameters."""
+
+
+class ManyRows:
+    """An INSERT, split into what stands before the rows and what stands behind them: what to do with one that is there.
+
+    Writing a row twice has to be the same as writing it once.
+    """
+
+    def __init__(self, table: str, columns: Sequence[str], behind: str) -> None:
+        before = " ".join(("INSERT INTO", table, "(", ", ".join(columns), ") VALUES "))
+        row = "".join(("(", ", ".join("?" * len(columns)), ")"))
+        self._texts = tuple(
+            "".join((before, ", ".join([row] * (1 << power)), " ", behind))
+            for power in range(MOST_AT_ONCE.bit_length())
+        )
+
+    def execute(self, connection: sqlite3.Connection, rows: Sequence[Parameters]) -> None:
+        """Write the rows, in order, in as few statements as there may be: one, up to MOST_AT_ONCE."""
+        for start in range(0, len(rows), MOST_AT_ONCE):
+            some = rows[start : start + MOST_AT_ONCE]
+            power = (len(some) - 1).bit_length()
+            again = repeat(some[-1], (1 << power) - len(some))
+            connection.execute(self._texts[power], tuple(chain.from_iterable(chain(some, again))))
