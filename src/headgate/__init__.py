@@ -12,6 +12,7 @@ __all__ = [
     "Answer",
     "Done",
     "Error",
+    "Extracted",
     "Headgate",
     "HeadgateError",
     "HeadgateSync",

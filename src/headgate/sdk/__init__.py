@@ -11,6 +11,7 @@
 from headgate.sdk.answer import Answer, Done, Error, Event, Token, ToolCall
 from headgate.sdk.blocking import AnswerStreamSync, HeadgateSync
 from headgate.sdk.door import AnswerStream, Headgate
+from headgate.sdk.extracting import Extracted
 from headgate.sdk.options import ChatOptions
 from headgate.sdk.problems import HeadgateError, InvalidRequest, Refused, StreamBroke, UpstreamRefused
 from headgate.sdk.routes import Route
@@ -23,6 +24,7 @@ __all__ = [
     "Done",
     "Error",
     "Event",
+    "Extracted",
     "Headgate",
     "HeadgateError",
     "HeadgateSync",

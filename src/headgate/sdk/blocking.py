@@ -5,7 +5,7 @@ It may be used from any number of threads at once.
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from headgate.runtime.loop import new_event_loop
 from headgate.runtime.settings import RouteSettings, Settings
 from headgate.sdk.answer import Answer, Done, Error, Event
 from headgate.sdk.door import AnswerStream, Headgate
+from headgate.sdk.extracting import Extracted
 from headgate.sdk.options import ChatOptions, Messages, with_options
 from headgate.sdk.problems import HeadgateError
 from headgate.sdk.routes import Route
@@ -58,6 +59,23 @@ class HeadgateSync:
     def chat(self, messages: Messages, *, model: str | None = None, **options: Unpack[ChatOptions]) -> Answer:
         """One whole answer, as `Headgate.chat`."""
         return self._run(self._gate.chat(messages, model=model, **options))
+
+    @with_options
+    def extract(
+        self,
+        text: str,
+        schema_or_type: type[_T] | Mapping[str, object],
+        *,
+        instructions: str | None = None,
+        examples: Sequence[tuple[str, object]] = (),
+        model: str | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> Extracted[_T]:
+        """What the schema or type asks for, taken out of a text, as `Headgate.extract`."""
+        work = self._gate.extract(
+            text, schema_or_type, instructions=instructions, examples=examples, model=model, **options
+        )
+        return self._run(work)
 
     @with_options
     def stream(

@@ -5,10 +5,10 @@ A request goes the way of an HTTP request, through the same reader, intake and d
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 import msgspec
 
@@ -22,6 +22,7 @@ from headgate.runtime.errand import ChatErrand
 from headgate.runtime.settings import InvalidSettings, RouteSettings, Settings, load_settings
 from headgate.sdk.answer import Answer, Done, Error, Event, Token
 from headgate.sdk.demo import UPSTREAM, start_simulator
+from headgate.sdk.extracting import TASK, Extracted, extracted, request_for
 from headgate.sdk.options import ChatOptions, Messages, body_of, with_options
 from headgate.sdk.problems import HeadgateError, InvalidRequest, Refused, refused
 from headgate.sdk.reading import stream_events, whole_answer
@@ -33,6 +34,8 @@ from headgate.server.gateway import Gateway
 
 if TYPE_CHECKING:
     from headgate.simulator.http import SimulatorServer
+
+T = TypeVar("T")
 
 CALLER = Identity(tenant=LOCAL_TENANT, admin=True)
 """Who has the gate in their own process may do everything with it."""
@@ -122,6 +125,26 @@ class Headgate:
         request, chat, controls = self._understand(gateway, body_of(messages, model, options, stream=False))
         answered = await gateway.driver.ask(request, ChatErrand(chat, gateway.handling))
         return whole_answer(answered, controls.inactive, gateway.clock.wall())
+
+    @with_options
+    async def extract(
+        self,
+        text: str,
+        schema_or_type: type[T] | Mapping[str, object],
+        *,
+        instructions: str | None = None,
+        examples: Sequence[tuple[str, object]] = (),
+        model: str | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> Extracted[T]:
+        """What the schema or type asks for, taken out of a text. `examples` are texts with the values they should give.
+
+        Temperature is 0 and the task `extract` unless the options say otherwise. A result of which only a part could be
+        had says so (`is_partial`). Raises as `chat`.
+        """
+        messages, form = request_for(text, schema_or_type, instructions, examples)
+        options = {"temperature": 0.0, "task": TASK, **options, "response_format": form}
+        return extracted(await self.chat(messages, model=model, **options), schema_or_type)
 
     @with_options
     def stream(self, messages: Messages, *, model: str | None = None, **options: Unpack[ChatOptions]) -> "AnswerStream":

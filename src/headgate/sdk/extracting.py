@@ -1,0 +1,118 @@
+"""Owns `extract`: a text and a schema or type in, a value of that type out, and how much of it can be trusted.
+
+The prompt's static part stands first (the task, the schema, the examples) and the text last, so that a provider's
+prompt cache serves all but the text of the next one.
+"""
+
+import dataclasses
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Generic, TypeVar, cast
+
+import msgspec
+
+from headgate.sdk.answer import Answer
+from headgate.sdk.problems import HeadgateError, InvalidRequest
+
+T = TypeVar("T")
+
+TASK: Final = "extract"
+"""The task that extractions are learned by when the caller names none."""
+INSTRUCTION: Final = (
+    "Extract what the schema asks for from the user's text, and answer with one JSON object that fits it. "
+    "Take values from the text only; where the text does not say, use null if the schema allows it."
+)
+
+
+class Extracted(msgspec.Struct, Generic[T], frozen=True):
+    """What was extracted. `value` is of the type that was asked for; of a partial result it is the plain JSON value.
+
+    `level` is "full", or for a partial result "partial" (at least half of the required fields) or "low" (at least a
+    quarter); `missing` are the paths of required fields that are not there.
+    """
+
+    value: T
+    answer: Answer
+    level: str = "full"
+    missing: tuple[str, ...] = ()
+
+    @property
+    def is_partial(self) -> bool:
+        return self.level != "full"
+
+
+class _Flag(msgspec.Struct):
+    level: str = "full"
+    missing: tuple[str, ...] = ()
+    partial: bool = False
+
+
+class _Labelled(msgspec.Struct):
+    headgate: _Flag | None = None
+
+
+def schema_of(wanted: object) -> tuple[str, dict[str, Any]]:
+    """The name and JSON Schema of a schema (a mapping) or a type: pydantic's, msgspec's, a dataclass, a TypedDict.
+
+    Raises InvalidRequest for what has no schema.
+    """
+    if isinstance(wanted, Mapping):
+        return str(wanted.get("title", TASK)), dict(wanted)
+    name = getattr(wanted, "__name__", TASK)
+    own = getattr(wanted, "model_json_schema", None)
+    if inspect.isclass(wanted) and callable(own):  # pydantic, without importing it
+        return name, own()
+    try:
+        (schema,), components = msgspec.json.schema_components([wanted], ref_template="#/$defs/{name}")
+    except TypeError as error:
+        text = f"There is no JSON Schema for {wanted!r}: {error}. Give a mapping or a type with typed fields."
+        raise InvalidRequest(text, "schema_or_type") from None
+    if reference := schema.get("$ref"):
+        schema = components[reference.removeprefix("#/$defs/")]
+    return name, {**schema, "$defs": components} if components else schema
+
+
+def request_for(
+    text: str, wanted: object, instructions: str | None, examples: Sequence[tuple[str, object]]
+) -> tuple[list[dict[str, object]], dict[str, object]]:
+    """The messages and the `response_format` that ask for it."""
+    name, schema = schema_of(wanted)
+    lines = [INSTRUCTION, *([instructions] if instructions else [])]
+    lines.append(f"Schema:\n{msgspec.json.encode(schema, order='sorted').decode()}")
+    messages: list[dict[str, object]] = [{"role": "system", "content": "\n\n".join(lines)}]
+    for said, value in examples:
+        messages.append({"role": "user", "content": said})
+        messages.append({"role": "assistant", "content": msgspec.json.encode(_plain(value)).decode()})
+    messages.append({"role": "user", "content": text})
+    safe = "".join(sign if sign.isalnum() else "_" for sign in name)[:64] or TASK
+    return messages, {"type": "json_schema", "json_schema": {"name": safe, "schema": schema}}
+
+
+def extracted(answer: Answer, wanted: type[T] | Mapping[str, object]) -> Extracted[T]:
+    """The value of an answer. Raises HeadgateError for an answer that is no such value."""
+    try:
+        value = msgspec.json.decode(answer.text)
+        flag = msgspec.json.decode(answer.raw, type=_Labelled).headgate or _Flag()
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise HeadgateError(f"The answer of {answer.model_served} is no JSON: {error}") from None
+    if flag.partial:
+        return Extracted(value, answer, flag.level, flag.missing)
+    return Extracted(_converted(value, wanted), answer)
+
+
+def _converted(value: Any, wanted: type[T] | Mapping[str, object]) -> T:
+    if isinstance(wanted, Mapping):
+        return cast("T", value)
+    validate = getattr(wanted, "model_validate", None)
+    try:
+        return cast("T", validate(value)) if callable(validate) else msgspec.convert(value, wanted)
+    except (msgspec.ValidationError, ValueError) as error:  # pydantic's is a ValueError
+        name = getattr(wanted, "__name__", wanted)
+        raise HeadgateError(f"The answer fits the schema of {name} but not the type: {error}") from None
+
+
+def _plain(value: object) -> object:
+    dump = getattr(value, "model_dump", None)
+    if callable(dump):
+        return dump(mode="json")
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
