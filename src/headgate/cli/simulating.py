@@ -23,6 +23,9 @@ def sim(
     plan: Annotated[
         str | None, typer.Option(help="Plan of organisations that have none of their own. [default: free]")
     ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Provider whose paths, errors and headers it has. [default: groq]")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same answers. [default: 0]")] = None,
     settings: Annotated[Path | None, typer.Option(help="TOML file with simulator settings and faults.")] = None,
 ) -> None:
@@ -37,7 +40,7 @@ def sim(
     plans = {name for model in default_catalog().all() for name in model.limits}
     if plan is not None and plan not in plans:
         raise typer.BadParameter(f"there is no plan {plan!r}; the plans are {', '.join(sorted(plans))}")
-    told = _settings(settings, plan, seed)
+    told = _settings(settings, plan, seed, profile)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         if runner.run(_serve(told, host, port, speed)) == signal.SIGINT:
             raise typer.Exit(INTERRUPTED)
@@ -51,15 +54,18 @@ def worlds(context: typer.Context) -> None:
     raise typer.Exit(importlib.import_module("headgate.simulator.worlds").main(context.args) or 0)
 
 
-def _settings(path: Path | None, plan: str | None, seed: int | None) -> "SimulatorSettings":
+def _settings(path: Path | None, plan: str | None, seed: int | None, profile: str | None) -> "SimulatorSettings":
     """The file's, with what the flags say over it."""
     import tomllib
 
     import msgspec
 
+    from headgate.simulator.profiles import PROFILES
     from headgate.simulator.settings import SimulatorSettings, read_settings
 
-    flags: dict[str, Any] = {"default_plan": plan, "seed": seed}
+    if profile is not None and profile != "groq" and profile not in PROFILES:
+        raise typer.BadParameter(f"there is no profile {profile!r}; the profiles are groq, {', '.join(PROFILES)}")
+    flags: dict[str, Any] = {"default_plan": plan, "seed": seed, "profile": profile}
     try:
         told = SimulatorSettings() if path is None else read_settings(path)
     except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
@@ -71,12 +77,17 @@ async def _serve(settings: "SimulatorSettings", host: str, port: int, speed: flo
     import asyncio
 
     from headgate.simulator.http import serve_simulator
+    from headgate.simulator.profiles import PROFILES
 
     try:
         server = await serve_simulator(settings, host, port, speed=speed)
     except OSError as error:
         raise Failed(f"cannot listen on {host} port {port}: {error.strerror}. Choose another with --port.") from None
-    say(f"A pretend Groq listens on {server.base_url}\n\n  GROQ_BASE_URL={server.base_url} GROQ_API_KEY=gsk_demo ./run")
+    if settings.profile == "groq":
+        how = f"GROQ_BASE_URL={server.base_url} GROQ_API_KEY=gsk_demo ./run"
+    else:
+        how = f"base URL {server.base_url}{PROFILES[settings.profile].prefixes[0]}"
+    say(f"A pretend {settings.profile.title()} listens on {server.base_url}\n\n  {how}")
     stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def stop(number: int) -> None:

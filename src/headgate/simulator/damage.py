@@ -58,9 +58,10 @@ def _edited(body: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
 
 
 def _edited_event(event: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
-    if not event.startswith(b"data: {"):
+    name, data, text = event.partition(b"data: ")
+    if not text.startswith(b"{"):
         return event
-    return b"data: " + _edited(event[6:-2], change) + b"\n\n"
+    return name + data + _edited(text[:-2], change) + b"\n\n"
 
 
 def _slow(script: Script, fault: Fault) -> Script:
@@ -161,7 +162,7 @@ def _usage(change_value: Callable[[Any], Any]) -> Damage:
 
     def damage(script: Script, _fault: Fault) -> Script:
         def change(decoded: dict[str, Any]) -> None:
-            for holder in (decoded, decoded.get("x_groq")):
+            for holder in (decoded, decoded.get("x_groq"), decoded.get("response")):
                 if isinstance(holder, dict) and isinstance(holder.get("usage"), dict):
                     holder["usage"] = {name: change_value(value) for name, value in holder["usage"].items()}
                     if None in holder["usage"].values():

@@ -154,6 +154,11 @@ class FaultPlan:
         """Every other fault that strikes, in the order of the rules."""
         return self._struck(self._inside, facts, digest) if self._inside else ()
 
+    def among(self, kinds: frozenset[FaultKind], facts: Facts, digest: bytes) -> tuple[Fault, ...]:
+        """Those that strike of some kinds, for an endpoint that can have no others; rules of others stay unused."""
+        rules = [(i, fault) for i, fault in self._inside if fault.kind in kinds]
+        return self._struck(rules, facts, digest) if rules else ()
+
     def refuses(self, now: Instant) -> bool:
         """Whether a sure REFUSED rule for everybody holds at `now`: then a connection is not even accepted."""
         return any(

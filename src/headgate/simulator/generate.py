@@ -19,12 +19,14 @@ from headgate.simulator.schema import instance
 from headgate.simulator.settings import SimulatorSettings
 from headgate.simulator.text import answers, natural_length, reasoning_tokens, thoughts
 from headgate.simulator.tokens import pieces
+from headgate.simulator.verdicts import only_scores, verdict
 
 TOOL_FRAME_TOKENS: Final = 6
 """What a call costs beyond its arguments."""
 
 _JSON_HEAD: Final = pieces('{"summary":"')
 _JSON_TAIL: Final = pieces('","points":3,"complete":true}')
+_BLOCK: Final = "```json"
 _DECLINES: Final = "I'm sorry, but I can't help with that."
 
 
@@ -52,11 +54,11 @@ class Written(msgspec.Struct, frozen=True):
 
 def write(asked: Asked, settings: SimulatorSettings, faults: Sequence[Fault] = ()) -> Written:
     """Answer the request. Costs time in proportion to the tokens written."""
-    if asked.model.kind is Kind.GUARD:
+    if only_scores(asked.model):
         return _score(asked)
     broken = _broken(asked, faults) if faults else None
     reasoning = reasoning_tokens(settings, asked.key, asked.effort)
-    if broken is None and asked.tool is None and not asked.json_mode:
+    if broken is None and asked.tool is None and not asked.json_mode and asked.schema is None:
         content = natural_length(settings, asked.key, asked.effort) - reasoning
         return _prose(asked, reasoning, content, cap(asked))
     tool_call = _tool_call(asked, settings) if asked.tool is not None else None
@@ -148,10 +150,17 @@ def _tool_call(asked: Asked, settings: SimulatorSettings) -> ToolCall:
 
 
 def _json(asked: Asked, settings: SimulatorSettings, reasoning: int) -> list[str]:
-    """A fitting document: of the schema's own size, or in plain JSON mode of the natural length."""
+    """A fitting document: of the schema's own size, or in plain JSON mode of the natural length; a safeguard's verdict.
+
+    In a code block where no format holds it to JSON and the messages speak of one.
+    """
     if asked.schema is not None:
-        made = instance(asked.schema, Random(_choice(asked, settings)))
-        return pieces(msgspec.json.encode(made).decode())
+        made = msgspec.json.encode(instance(asked.schema, Random(_choice(asked, settings)))).decode()
+        in_block = _BLOCK in asked.text and not asked.json_mode
+        return pieces(f"{_BLOCK}\n{made}\n```" if in_block else made)
+    if asked.model.kind is Kind.GUARD:
+        policy, _, judged = asked.text.rpartition("user\x1f")
+        return pieces(verdict(policy, judged))
     length = natural_length(settings, asked.key, asked.effort) - reasoning
     inner = max(1, length - len(_JSON_HEAD) - len(_JSON_TAIL))
     said = answers().passage(int.from_bytes(asked.key.digest[8:], "big"), inner, whole=True)

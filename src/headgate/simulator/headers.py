@@ -1,4 +1,4 @@
-"""The headers of a reply: the fixed ones, the six limit headers, and the ways in which they may lie."""
+"""The headers of a reply: the fixed ones, the limit headers, and the ways in which they may lie."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -15,7 +15,7 @@ _FIXED: Final[Headers] = (
     ("cache-control", "private, max-age=0, no-store, no-cache, must-revalidate"),
     ("vary", "Origin"),
 )
-_SHOWN: Final = ("requests", "tokens")
+_SHOWN: Final = ("requests", "tokens", "audio-seconds")
 
 
 def head(content_type: str, request_id: str, length: int | None) -> Headers:
@@ -25,7 +25,7 @@ def head(content_type: str, request_id: str, length: int | None) -> Headers:
 
 
 def limit_headers(account: Account) -> Headers:
-    """The day's requests and the minute's tokens as of the account's last touch; absent where not limited.
+    """The day's requests, the minute's tokens and the hour's audio as of the last touch; absent where not limited.
 
     Remaining is whole and rounded down; reset is the time until the bucket is full again (groq-api 2.2).
     """

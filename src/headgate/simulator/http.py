@@ -19,11 +19,14 @@ import msgspec
 from headgate.catalog import Catalog, default_catalog
 from headgate.domain.time import Instant, Seconds
 from headgate.simulator import errors
-from headgate.simulator.groq import PretendGroq
+from headgate.simulator.groq import DEFAULT_ORIGIN_S, PretendGroq
+from headgate.simulator.profiles import PROFILES, Asked, Dresser
 from headgate.simulator.script import Ending, Headers, Script
 from headgate.simulator.settings import SimulatorSettings
 
-MOST_BODY_BYTES: Final = 32 * 1024 * 1024
+MOST_BODY_BYTES: Final = 210 * 1024 * 1024
+"""The largest upload with its framing; `groq` bounds each endpoint below that."""
+
 MOST_PIPELINED: Final = 32
 STATE_PATH: Final = "/sim/state"
 FLUSH_S: Final[Seconds] = 0.002
@@ -41,6 +44,7 @@ class SimulatorServer:
         self.host = host
         self.port = 0
         self.speed = speed
+        self.dresser = _dresser(groq)
         self.connections: set[Connection] = set()
         self._tls = tls
         self._loop = asyncio.get_running_loop()
@@ -232,10 +236,18 @@ class Connection(asyncio.Protocol):
         elif incoming.size > MOST_BODY_BYTES:
             self._send_whole(errors.BODY_TOO_LARGE.status, errors.BODY_TOO_LARGE.body, keep_alive=False)
         else:
-            now = self._server.now()
-            script = self._server.groq.handle(method, path, incoming.headers, b"".join(incoming.body), now)
+            script = self._script(method, path, incoming)
             self._playing = _Player(self, self._server, script, keep_alive=keep_alive)
             self._playing.step()
+
+    def _script(self, method: str, path: str, incoming: _Incoming) -> Script:
+        """The reply, in another provider's clothes where the settings name one."""
+        now, body, dresser = self._server.now(), b"".join(incoming.body), self._server.dresser
+        asked = Asked(path, body, "") if dresser is None else dresser.asked(method, path, body, now)
+        if isinstance(asked, Script):
+            return asked
+        script = self._server.groq.handle(method, asked.path, incoming.headers, asked.body, now)
+        return script if dresser is None else dresser.dress(script, asked)
 
     def _send_whole(self, status: int, body: bytes, *, keep_alive: bool) -> None:
         headers = (("content-type", "application/json"), ("content-length", str(len(body))))
@@ -290,6 +302,8 @@ class _Player:
     def _opening(self) -> bytes:
         self._head_sent = True
         headers = self._server.groq.opening(self.script, self._server.now())
+        if self._server.dresser is not None:
+            headers = self._server.dresser.headers(self.script, headers)
         return _head(self.script.status, headers, chunked=self._chunked)
 
     def _framed(self, data: bytes) -> bytes:
@@ -307,6 +321,15 @@ class _Player:
                 self._connection.reset()
             case Ending.STALL:
                 pass
+
+
+def _dresser(groq: PretendGroq) -> Dresser | None:
+    """None for a pretend Groq in its own clothes."""
+    profile = PROFILES.get(groq.settings.profile)
+    origin_s = groq.settings.unix_origin_s
+    return (
+        None if profile is None else Dresser(profile, groq.catalog, DEFAULT_ORIGIN_S if origin_s is None else origin_s)
+    )
 
 
 def _head(status: int, headers: Headers, *, chunked: bool) -> bytes:

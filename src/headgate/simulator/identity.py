@@ -8,6 +8,8 @@ from headgate.simulator.chunks import Identity
 _CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS: Final = tuple(a + b for a in _CROCKFORD for b in _CROCKFORD)
 _SHIFTS: Final = tuple(range(120, -1, -10))
+_SPREAD: Final = 0x9E3779B97F4A7C15F39D
+_EIGHTY_BITS: Final = (1 << 80) - 1
 _SHORT: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -19,8 +21,13 @@ def stamp(seed: int, number: int, digest: bytes) -> bytes:
 
 def request_id(drawn: bytes, unix_ms: int) -> str:
     """`req_` and a lower-case ULID."""
-    value = unix_ms << 80 | int.from_bytes(drawn[:10], "big")
-    return "req_" + "".join([_PAIRS[value >> shift & 1023] for shift in _SHIFTS])
+    return "req_" + ulid(drawn, unix_ms)
+
+
+def ulid(drawn: bytes, unix_ms: int, salt: int = 0) -> str:
+    """A lower-case ULID; another salt, another id of the same millisecond."""
+    value = unix_ms << 80 | (int.from_bytes(drawn[:10], "big") ^ salt * _SPREAD & _EIGHTY_BITS)
+    return "".join([_PAIRS[value >> shift & 1023] for shift in _SHIFTS])
 
 
 def identity(drawn: bytes, unix_s: float, model: str, fingerprint: str, tier: str, seed: int | None) -> Identity:

@@ -31,6 +31,8 @@ MAYBE_GENERATED: Final = re.compile(
 )
 CAPS_BYTES: Final = 64 * 1024 * 1024
 MOST_SLOTS: Final = 22
+MADE_HERE: Final = frozenset(a.Mending)
+"""The reasons of answers that were made of what a model wrote, and are not its own bytes."""
 
 
 class OneOutcomeInTime(Invariant):
@@ -149,7 +151,7 @@ class TextIsPrefix(Invariant):
         delivered = b"".join(data for _, data in run.received)
         if run.committed:
             self._stream(run, delivered, now)
-        elif finish.ending is a.Ending.ANSWER and finish.reason != "mended":
+        elif finish.ending is a.Ending.ANSWER and finish.reason not in MADE_HERE:
             body = run.scripts[finish.call].body
             if not run.request.stream:
                 self.require(delivered == body, "the body is not upstream's", now, name)
@@ -234,7 +236,7 @@ class Labelled(Invariant):
             return
         self.require(fact.source is Source.UPSTREAM, "an upstream answer without its label", now, name)
         script = run.scripts[finish.call]
-        if finish.reason == "mended":
+        if finish.reason in MADE_HERE:
             return
         if run.request.stream or b'"model":' in script.body:
             served = re.search(rb'"model":"([^"]+)"', script.body)

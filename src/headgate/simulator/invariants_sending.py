@@ -5,7 +5,7 @@ from typing import Final
 
 from headgate.decide import actions as a
 from headgate.decide import events as e
-from headgate.decide.settling import UNHEALTHY
+from headgate.decide.settling import is_unhealthy
 from headgate.domain.failure import FailureKind as F
 from headgate.domain.limits import Deployment
 from headgate.domain.time import NEVER, Instant
@@ -172,7 +172,7 @@ class Breakers(Invariant):
             self.was_open.add(name)
         if isinstance(event, e.Replied):
             self.bad[name] = 0
-        elif isinstance(event, e.Failed) and event.failure.kind in UNHEALTHY:
+        elif isinstance(event, e.Failed) and is_unhealthy(event.failure):
             self.bad[name] = self.bad.get(name, 0) + 1
 
     def watches(self) -> tuple[type, ...]:

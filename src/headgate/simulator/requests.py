@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 
-from headgate.catalog import Catalog, Kind, Lifecycle, Model
+from headgate.catalog import Catalog, Kind, Model
 from headgate.simulator import errors
 from headgate.simulator.errors import Rejection
+from headgate.simulator.running import running
+from headgate.simulator.schema import shown_schema
 from headgate.simulator.settings import SimulatorSettings
 from headgate.simulator.text import MessagesKey, key_of, text_of
 from headgate.simulator.tokens import count_prompt
@@ -21,7 +23,8 @@ class Asked(msgspec.Struct, frozen=True):
     """A chat request that passed validation, with what generation needs at hand.
 
     `ask_tokens` is the client's explicit maximum. `text` is all message text in order, roles included.
-    `tool` is the tool to be called, if one is. `schema` is set for json_schema only; `json_mode` for both JSON formats.
+    `tool` is the tool to be called, if one is. `json_mode` is set for both JSON formats, `schema` for json_schema and
+    where the messages show a schema and speak of JSON, as clients do that prompt for a structured answer.
     """
 
     model: Model
@@ -61,15 +64,8 @@ def read(body: bytes, catalog: Catalog, settings: SimulatorSettings) -> Asked | 
 
 
 def _model(name: object, catalog: Catalog, settings: SimulatorSettings) -> Model | Rejection:
-    if not isinstance(name, str) or not name:
-        return errors.invalid("'model' : property 'model' is missing", "model")
-    model = catalog.model(name)
-    if model is None or model.id != name or model.provider != "groq" or model.lifecycle is Lifecycle.ENTERPRISE:
-        return errors.model_not_found(name)
-    if model.lifecycle is Lifecycle.RETIRED:
-        gone = settings.retired_as == "model_decommissioned"
-        return errors.model_decommissioned(name) if gone else errors.model_not_found(name)
-    if model.kind not in (Kind.CHAT, Kind.GUARD):
+    model = running(name, catalog, settings)
+    if isinstance(model, Model) and model.kind not in (Kind.CHAT, Kind.GUARD):
         return errors.invalid(f"The model `{name}` does not support chat completions")
     return model
 
@@ -106,7 +102,7 @@ def _asked(raw: Body, model: Model, settings: SimulatorSettings) -> Asked | Reje
         tools=tools,
         tool=_tool_to_call(raw.get("tool_choice"), tools, key, last_user, messages[-1]["role"]),
         json_mode=json_mode,
-        schema=form["json_schema"]["schema"] if form.get("type") == "json_schema" else None,
+        schema=form["json_schema"]["schema"] if form.get("type") == "json_schema" else shown_schema(text),
         effort=raw.get("reasoning_effort") or model.reasoning_default,
         reasoning_shown=raw.get("include_reasoning") is not False and reasoning_format != "hidden",
         reasoning_raw=reasoning_format == "raw",

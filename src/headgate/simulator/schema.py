@@ -1,9 +1,10 @@
-"""JSON Schema seen from the model's side: making an instance that fits, and finding what strict mode forbids.
+"""JSON Schema seen from the model's side: finding it in a text, making an instance that fits, what strict mode forbids.
 
 Understands what Groq documents for structured outputs: types and type lists, properties, items, enum, const, anyOf,
 oneOf, allOf, $ref into the document, and the common bounds. Anything else is ignored, as a model would.
 """
 
+import json
 from collections.abc import Mapping
 from math import ceil, floor
 from random import Random
@@ -16,6 +17,9 @@ _DEEPEST_SCHEMA: Final = 60
 _MOST_ITEMS: Final = 100
 _LONGEST_STRING: Final = 2000
 _LARGEST: Final = 2**53
+_MOST_PLACES: Final = 200
+"""Braces of a text at which an object is looked for."""
+_DECODER: Final = json.JSONDecoder()
 _WORDS: Final = ("alpha", "bravo", "cedar", "delta", "ember", "falcon", "garnet", "harbour", "indigo", "juniper")
 _FORMATS: Final = {
     "date": "2026-11-20",
@@ -30,6 +34,30 @@ _FORMATS: Final = {
 def instance(schema: Mapping[str, Any], dice: Random) -> Any:
     """A JSON value that fits the schema; deterministic for given dice."""
     return _Maker(schema, dice).make(schema, 0)
+
+
+def shown_schema(text: str) -> Mapping[str, Any] | None:
+    """The last JSON Schema of an object that a text shows, if it also speaks of JSON.
+
+    Some clients leave the doubled braces of their templates in it, which no JSON has; a model reads over them.
+    """
+    if '"properties"' not in text or "json" not in text.lower():
+        return None
+    if '{{"' in text:
+        text = text.replace("{{", "{").replace("}}", "}")
+    shown = None
+    at = text.find("{")
+    for _ in range(_MOST_PLACES):
+        if at < 0:
+            break
+        try:
+            value, end = _DECODER.raw_decode(text, at)
+        except (json.JSONDecodeError, RecursionError):
+            end = at + 1
+        else:
+            shown = value if isinstance(value.get("properties"), dict) else shown
+        at = text.find("{", end)
+    return shown
 
 
 class _Maker:

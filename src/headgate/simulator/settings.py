@@ -15,6 +15,7 @@ from headgate.domain.limits import Dimension
 from headgate.domain.time import NEVER, Instant, Seconds
 from headgate.simulator.faults import Fault
 from headgate.simulator.limiter import Stranger
+from headgate.simulator.offer import Offer
 
 
 class Admission(StrEnum):
@@ -78,10 +79,13 @@ class SimulatorSettings(msgspec.Struct, frozen=True):
 
     `keys` map an API key to its organisation; with `any_key_organisation` a key that is not among them reaches an
     organisation named after its hash, otherwise it is answered 401. `revoked_keys` say from when a key is dead.
+    `profile` names the provider whose paths, errors and headers it has over HTTP (`headgate.simulator.profiles`).
+    `offer` holds the endpoints besides chat.
     `unix_origin_s` is the wall-clock time at instant 0, for `created` stamps only; None: 2026-11-20, over HTTP now.
     """
 
     seed: int = 0
+    profile: Literal["groq", "openai", "mistral", "gemini", "openrouter", "compatible"] = "groq"
     keys: dict[str, str] = {}
     organisations: dict[str, Organisation] = {}
     revoked_keys: dict[str, Instant] = {}
@@ -101,6 +105,7 @@ class SimulatorSettings(msgspec.Struct, frozen=True):
     pace: Pace = Pace()
     tokens_per_chunk: int = 1
     top_level_usage_in_streams: bool = True
+    offer: Offer = Offer()
     unix_origin_s: float | None = None
     faults: tuple[Fault, ...] = ()
     strangers: tuple[Stranger, ...] = ()

@@ -7,11 +7,12 @@ decoded body and the model, and answers with the first thing that is wrong.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from headgate.catalog import Kind, Model
+from headgate.catalog import Model
 from headgate.domain.request import Need
 from headgate.simulator import errors
 from headgate.simulator.errors import Rejection
 from headgate.simulator.schema import strict_fault
+from headgate.simulator.verdicts import only_scores
 
 Body = Mapping[str, Any]
 
@@ -57,7 +58,7 @@ def _check_messages(raw: Body, model: Model) -> Rejection | None:
         found = _message_fault(index, message, model)
         if found is not None:
             return found
-    if model.kind is Kind.GUARD and (len(messages) != 1 or messages[0]["role"] != "user"):
+    if only_scores(model) and (len(messages) != 1 or messages[0]["role"] != "user"):
         return errors.invalid("messages must contains a single user message for text classification models", "messages")
     return None
 

@@ -20,9 +20,10 @@ from headgate.protocol.client_json import InvalidBody
 from headgate.protocol.dialects import DIALECTS
 from headgate.protocol.errors import redact
 from headgate.protocol.limits import read_limit_headers
-from headgate.protocol.sse import DONE
+from headgate.protocol.sse import DONE, MAX_EVENT_BYTES
 from headgate.protocol.stream import StreamReader
 from headgate.runtime import exchange
+from headgate.runtime.errand import mended, watched
 from headgate.runtime.upstream import UpstreamErrorKind
 from headgate.simulator.groq import PretendGroq
 from headgate.simulator.script import Ending, Script
@@ -157,7 +158,7 @@ class VirtualDriver:
                 case a.Verify():
                     actions = self._turn(run, e.Verified(run.errand.check(run.bodies[action.call])))
                 case a.Mend():
-                    actions = self._turn(run, e.Mended(self._mend(run, action.call)))
+                    actions = self._turn(run, self._mend(run, action))
                 case a.AnswerLocally():
                     run.local = run.errand.answer_locally(run.request, action.reason)
                     actions = self._turn(run, e.AnsweredLocally(run.local is not None))
@@ -169,11 +170,12 @@ class VirtualDriver:
             run.sleeping = None
             self._follow(run, self._turn(run, e.Woke()))
 
-    def _mend(self, run: Run, call: int) -> bool:
-        body = run.errand.mend(run.journey, run.bodies.get(call), self._wall(self.now))
-        if body is not None:
-            run.bodies[call] = body
-        return body is not None
+    def _mend(self, run: Run, action: a.Mend) -> e.Mended:
+        made = mended(run.errand, action, run.journey, run.bodies, self._wall(self.now))
+        if made is None:
+            return e.Mended(ok=False)
+        run.bodies[made.call] = made.body
+        return e.Mended(ok=True, call=made.call)
 
     def _finish(self, run: Run, finish: a.Finish) -> None:
         request = run.request
@@ -311,16 +313,21 @@ class VirtualDriver:
         is_stream = script.status == exchange.OK and headers.get("content-type", "").startswith("text/event-stream")
         if run.request.stream and is_stream:
             under_way.reader = StreamReader(drop_usage_chunk=not run.errand.include_usage)
+            under_way.watch = watched(run.errand, run.request, MAX_EVENT_BYTES)
 
     def _read(self, run: Run, under_way: Exchange, data: bytes) -> bool:
         """Feed one chunk of a stream; whether the stream is over with it."""
         reader, number = under_way.reader, under_way.action.number
         assert reader is not None
-        out = reader.feed(data)
-        if run.committed:
-            if out:
-                self._deliver(run, out)
-        else:
+        out, watch = reader.feed(data), under_way.watch
+        if watch is not None:
+            out = watch.feed(out)
+        if run.committed and out:
+            self._deliver(run, out)
+        if watch is not None and watch.problem and (run.committed or reader.failure is None):
+            self._ended(run, under_way, exchange.off_form(watch.problem, began=bool(run.committed)))
+            return True
+        if not run.committed:
             under_way.body += out
             if reader.failure is not None:
                 self._ended(run, under_way, exchange.early(reader.failure))

@@ -19,6 +19,7 @@ from headgate.local.template import LocalAnswer
 from headgate.protocol.chat import Chat
 from headgate.protocol.stream import StreamReader
 from headgate.runtime.errand import ChatErrand
+from headgate.runtime.json_stream import JsonStream
 from headgate.runtime.settings_model import HandlingSettings
 from headgate.runtime.upstream import UpstreamErrorKind
 from headgate.simulator.script import Script
@@ -74,7 +75,7 @@ class Wire:
 class Exchange:
     """One call under way: how far its script has been played, and what was read of it."""
 
-    __slots__ = ("action", "body", "headers", "index", "last_at", "limits", "reader", "script", "started_at")
+    __slots__ = ("action", "body", "headers", "index", "last_at", "limits", "reader", "script", "started_at", "watch")
 
     def __init__(self, action: a.Call, now: Instant) -> None:
         self.action = action
@@ -85,6 +86,7 @@ class Exchange:
         self.index = 0
         self.body = bytearray()
         self.reader: StreamReader | None = None
+        self.watch: JsonStream | None = None
 
 
 class Run:

@@ -166,7 +166,7 @@ def _habits(dice: Random, is_honest: bool) -> Habits:
         stream=dice.choice((0.0, 0.3, 0.6, 1.0)),
         json_mode=sometimes(0.35, 0.2, 0.6),
         schema=sometimes(0.3, 0.2, 0.4),
-        tools=sometimes(0.2, 0.2),
+        tools=sometimes(0.2, 0.5),
         nonsense=sometimes(0.3, 0.05, 0.1),
         oversize=sometimes(0.2, 0.01, 0.05),
         long_prompts=sometimes(0.3, 0.05, 0.2),
