@@ -1,4 +1,5 @@
-"""The invariants of requests, streams, resources and liveness: 11, 12, 14 to 16, 18, 26 to 28, 39 of `faults.md` 5.1.
+"""The invariants of requests, streams, resources and liveness: 11, 12, 14 to 16, 18, 26 to 28, 39 of `faults.md` 5.1,
+and 41, which is about what was asked for.
 
 36 (jumps of the wall clock) and 40 (same seed, same trace) compare whole runs: the worlds' tests do that.
 """
@@ -15,7 +16,10 @@ from headgate.decide.remedies import ROWS
 from headgate.domain.answer import Source
 from headgate.domain.fact import CallEnded, Fact, RequestFinished
 from headgate.domain.failure import FailureKind
+from headgate.domain.request import Check
 from headgate.domain.time import Instant
+from headgate.local.check import check_answer
+from headgate.protocol.reply import answer_text
 from headgate.protocol.sse import DONE
 from headgate.quota.room import MAX_WAITING
 from headgate.simulator.invariants import Invariant, Scene
@@ -338,6 +342,34 @@ class Recovers(Invariant):
         self.require(good, text, now, run.request.id)
 
 
+class AsAskedFor(Invariant):
+    """41. Whoever asked for JSON is given it, whole or streamed and of its schema; else it is flagged, or no answer."""
+
+    number = 41
+    FLAGGED: Final = frozenset({a.Mending.EXTRACT.value, "cut"})
+
+    def finished(self, run: Run, now: Instant) -> None:
+        finish, chat = run.finish, run.chat
+        assert finish is not None
+        if chat.check is Check.NONE or finish.ending is not a.Ending.ANSWER or finish.reason in self.FLAGGED:
+            return
+        delivered = b"".join(data for _, data in run.received)
+        text = _streamed_text(delivered) if run.request.stream else answer_text(delivered)
+        if text is not None:
+            problem = check_answer(text, chat.check, chat.schema)
+            self.require(problem is None, lambda: f"asked for {chat.check}: {problem}", now, run.request.id)
+
+
+def _streamed_text(stream: bytes) -> str | None:
+    """The text of all deltas; None for a stream of tool calls."""
+    if b'"tool_calls":[' in stream:
+        return None
+    blocks = BLOCK.split(stream)
+    events = [msgspec.json.decode(block[6:]) for block in blocks if block.startswith(b"data: {")]
+    deltas = [choice.get("delta", {}) for event in events for choice in event.get("choices", ())]
+    return "".join(delta.get("content") or "" for delta in deltas)
+
+
 ALL: Final = (
     OneOutcomeInTime,
     AttemptsInBounds,
@@ -349,4 +381,5 @@ ALL: Final = (
     NothingLeft,
     Gauges,
     Recovers,
+    AsAskedFor,
 )

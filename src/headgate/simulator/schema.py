@@ -16,6 +16,8 @@ _DEEPEST: Final = 24
 _DEEPEST_SCHEMA: Final = 60
 _MOST_ITEMS: Final = 100
 _LONGEST_STRING: Final = 2000
+_SPREAD: Final = 6
+"""How far integers go that have no upper bound."""
 _LARGEST: Final = 2**53
 _MOST_PLACES: Final = 200
 """Braces of a text at which an object is looked for."""
@@ -143,8 +145,10 @@ class _Maker:
         return [self.make(schema.get("items") or {"type": "string"}, depth + 1) for _ in range(count)]
 
     def _integer(self, schema: Mapping[str, Any]) -> int:
-        low = ceil(_number(schema, _number(schema, -1, "exclusiveMinimum") + 1, "minimum"))
-        high = floor(_number(schema, _number(schema, low + 101, "exclusiveMaximum") - 1, "maximum"))
+        """Small numbers where nothing bounds them, as a model writes that knows what is counted."""
+        least = min(1.0, _number(schema, _number(schema, 2, "exclusiveMaximum") - 1, "maximum"))
+        low = ceil(_number(schema, _number(schema, least - 1, "exclusiveMinimum") + 1, "minimum"))
+        high = floor(_number(schema, _number(schema, low + _SPREAD + 1, "exclusiveMaximum") - 1, "maximum"))
         step = max(1, int(_number(schema, 1, "multipleOf")))
         value = low + int(self._dice.random() * (max(0, high - low) + 1))
         fitted = value // step * step
