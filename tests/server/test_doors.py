@@ -94,7 +94,7 @@ async def test_unknown_path_or_method() -> None:
         for method, path, status in (
             ("GET", "/", 404),
             ("GET", "/v1/nothing", 404),
-            ("POST", "/v1/models", 404),
+            ("POST", "/v1/models", 405),
             ("POST", "/v1/chat/completions/", 404),
             ("POST", "//v1/chat/completions", 404),
             ("GET", CHAT, 405),

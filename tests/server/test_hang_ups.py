@@ -16,6 +16,7 @@ from headgate.decide.policy import Policy
 from headgate.domain.answer import Refusal
 from headgate.domain.limits import Deployment
 from headgate.protocol.chat import parse_chat
+from headgate.runtime.errand import ChatErrand
 from headgate.server.controls import NO_CONTROLS
 from headgate.server.watch import READING_GRACE_S
 from headgate.simulator.faults import Fault, FaultKind
@@ -260,7 +261,7 @@ async def test_stream_is_closed_before_it_is_read() -> None:
         parsed = parse_chat(msgspec.json.encode(chat(cap=CAP, stream=True)))
         request = gateway.intake.request(parsed, NO_CONTROLS, request_id="r1", tenant="local", now=gateway.clock.now())
         assert not isinstance(request, Refusal)
-        answered = await gateway.driver.ask(request, parsed)
+        answered = await gateway.driver.ask(request, ChatErrand(parsed, gateway.handling))
         assert left_behind(house)["reservations"] == 1
         assert answered.stream is not None
         await answered.stream.aclose()

@@ -1,20 +1,22 @@
-"""What is done to answers outside the machine: checked, mended, made locally. Pure functions over texts and bodies."""
+"""What is done to answers outside the machine: checked, brought to the client's form, made locally. Pure functions.
+
+What is done to wrong answers is in `mending`.
+"""
 
 import random
 from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+from msgspec import Raw, Struct
 
-from headgate.decide.journey import Journey
 from headgate.domain.failure import FailureKind
-from headgate.domain.request import Check, Request
+from headgate.domain.request import Need, Request
 from headgate.local.check import check_answer
-from headgate.local.mend import mend_answer, mend_json
 from headgate.local.template import LocalAnswer, Shortage, local_answer
 from headgate.protocol.chat import Chat
-from headgate.protocol.openai import completion_body
 from headgate.protocol.reply import answer_text, with_text
+from headgate.protocol.structured import Restore
 
 SHORTAGES: Final[Mapping[FailureKind, Shortage]] = {
     FailureKind.REQUESTS_PER_MINUTE: Shortage.BUSY,
@@ -26,81 +28,58 @@ SHORTAGES: Final[Mapping[FailureKind, Shortage]] = {
 }
 """What a local answer says happened; an outage where nothing stands here."""
 
+_TOOLS: Final = Need.TOOLS | Need.BUILTIN_TOOLS
+_NULL: Final = Raw(b"null")
+_NO_CALLS: Final = frozenset({b"null", b"[]"})
+
+
+class _Message(Struct, gc=False):
+    tool_calls: Raw = _NULL
+    function_call: Raw = _NULL
+
+
+class _Choice(Struct, gc=False):
+    message: _Message | None = None
+
+
+class _Body(Struct, gc=False):
+    choices: list[_Choice] | None = None
+
+
+_decode: Final = msgspec.json.Decoder(_Body).decode
+
 
 def check(chat: Chat, body: bytes) -> str:
     """What is wrong with an answer's text for the client who asked for JSON; "" if nothing is."""
     text = answer_text(body)
-    if text is None:
+    if text is None or (chat.needs & _TOOLS and calls_tools(body)):
         return ""  # tool calls, or nothing to check
     problem = check_answer(text, chat.check, chat.schema)
     return "" if problem is None else str(problem)
 
 
-def mended_body(chat: Chat, journey: Journey, body: bytes | None, wall_s: float) -> bytes | None:
-    """The failed call's answer mended into what was asked for, as a completion body; None where that cannot be."""
-    failure = journey.failure
-    assert failure is not None
-    if failure.failed_generation:
-        return _from_failed_generation(chat, journey, failure.failed_generation, wall_s)
-    if body is None:
-        return None
-    if failure.kind is FailureKind.MALFORMED_BODY:
-        return _from_torn_body(chat, journey, body, wall_s)
+def calls_tools(body: bytes) -> bool:
+    """Whether a whole answer calls a tool, whatever it says beside it."""
+    choices = _decode(body).choices
+    message = choices[0].message if choices else None
+    if message is None:
+        return False
+    return not {bytes(message.tool_calls), bytes(message.function_call)} <= _NO_CALLS
+
+
+def restored_body(body: bytes, restore: Restore) -> bytes:
+    """An answer in strict form as the client's schema has it. What cannot be read stays, for the check to find."""
     text = answer_text(body)
-    mended = None if text is None else mend_answer(text, chat.check, chat.schema)
-    return None if mended is None else with_text(body, mended.text)
+    restored = None if text is None else restored_text(text, restore)
+    return body if restored is None else with_text(body, restored)
 
 
-def _from_failed_generation(chat: Chat, journey: Journey, text: str, wall_s: float) -> bytes | None:
-    mended = mend_answer(text, chat.check, chat.schema)
-    return None if mended is None else _completion(journey, mended.text, wall_s, partial=False)
-
-
-def _from_torn_body(chat: Chat, journey: Journey, body: bytes, wall_s: float) -> bytes | None:
-    """What can still be read of a body that does not parse: its text, flagged as partial."""
-    mended = mend_json(body.decode(errors="replace"))
-    text = None if mended is None else _first_text(mended.value)
-    if text is None:
-        return None
-    if chat.check is not Check.NONE:
-        whole = mend_answer(text, chat.check, chat.schema)
-        if whole is None:
-            return None
-        text = whole.text
-    return _completion(journey, text, wall_s, partial=True)
-
-
-class _Message(msgspec.Struct):
-    content: str
-
-
-class _Choice(msgspec.Struct):
-    message: _Message
-
-
-class _Torn(msgspec.Struct):
-    choices: list[_Choice]
-
-
-def _first_text(value: object) -> str | None:
+def restored_text(text: str, restore: Restore) -> str | None:
+    """The same for a text; None where it is no JSON."""
     try:
-        torn = msgspec.convert(value, _Torn)
-    except msgspec.ValidationError:
+        return msgspec.json.encode(restore(msgspec.json.decode(text))).decode()
+    except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError, TypeError):
         return None
-    return (torn.choices[0].message.content or None) if torn.choices else None
-
-
-def _completion(journey: Journey, text: str, wall_s: float, *, partial: bool) -> bytes:
-    """A completion around mended text. What it used is not known, so `usage` is null and not a number."""
-    assert journey.failed is not None
-    label = {"source": "upstream", "reason": "mended", "partial": partial}
-    return completion_body(
-        f"chatcmpl-{journey.request.id}",
-        int(wall_s),
-        journey.failed.deployment.model,
-        text,
-        {"usage": None, "headgate": label},
-    )
 
 
 def answer_locally(chat: Chat, request: Request, reason: str) -> LocalAnswer | None:

@@ -28,10 +28,11 @@ from headgate.protocol.sse import DONE
 from headgate.protocol.stream import StreamReader
 from headgate.runtime import exchange
 from headgate.runtime.clock import Clock
-from headgate.runtime.errand import JSON, Errand
+from headgate.runtime.errand import JSON, Errand, mended, watched
+from headgate.runtime.json_stream import JsonStream
 from headgate.runtime.settings_model import UpstreamSettings
 from headgate.runtime.settings_secret import Secret
-from headgate.runtime.upstream import Headers, Stream, Timeouts, Upstream, UpstreamError
+from headgate.runtime.upstream import Headers, Stream, Timeouts, Upload, Upstream, UpstreamError
 
 GROQ_DIALECT: Final = DIALECTS["groq"]
 AFTER_DONE_S: Final = 0.25
@@ -95,6 +96,7 @@ class Driver:
         recorder: Recorder | None = None,
         limits: UpstreamSettings,
         mends: bool = True,
+        relays_errors: bool = False,
     ) -> None:
         self.gate = gate
         self.clock = clock
@@ -104,6 +106,7 @@ class Driver:
         self._authorization = {name: _headers(secret) for name, secret in secrets.items()}
         self.limits = limits
         self.mends = mends
+        self.relays_errors = relays_errors
         self._waiting: dict[str, _Run] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: Instant = NEVER
@@ -214,8 +217,10 @@ class _Run(msgspec.Struct, eq=False):
     wakes: asyncio.Future[list[a.Action]] | None = None
     stream: Stream | None = None
     reader: StreamReader | None = None
+    watch: JsonStream | None = None
     dialect: Dialect = GROQ_DIALECT
     started: bool = False
+    upload: Upload | None = None
     upstream_s: float = 0.0
 
     async def go(self) -> Answered:
@@ -249,7 +254,7 @@ class _Run(msgspec.Struct, eq=False):
             case a.Verify():
                 return e.Verified(self.errand.check(self.bodies[action.call]))
             case a.Mend():
-                return e.Mended(await self.mend(action.call))
+                return await self.mend(action)
             case a.AnswerLocally():
                 self.local = self.errand.answer_locally(self.journey.request, action.reason)
                 return e.AnsweredLocally(self.local is not None)
@@ -264,18 +269,18 @@ class _Run(msgspec.Struct, eq=False):
                 stream, body = Committed(_chunks([body or b""]), self.leave), None
         return Answered(finish, self.journey, body, stream, self.local, self.upstream_s)
 
-    async def mend(self, call: int) -> bool:
-        if not self.driver.mends:
-            return False
-        mend, parts = self.errand.mend, (self.journey, self.bodies.get(call), self.driver.clock.wall())
-        if len(parts[1] or b"") > LONG_MEND_BYTES:  # hostile texts cost seconds: not those of everybody else
-            body = await asyncio.to_thread(mend, *parts)
+    async def mend(self, action: a.Mend) -> e.Mended:
+        if not self.driver.mends and action.how is not a.Mending.RESCUE:
+            return e.Mended(ok=False)
+        parts = (self.errand, action, self.journey, self.bodies, self.driver.clock.wall())
+        if sum(map(len, self.bodies.values())) > LONG_MEND_BYTES:  # hostile texts cost seconds: not those of all others
+            made = await asyncio.to_thread(mended, *parts)
         else:
-            body = mend(*parts)
-        if body is None:
-            return False
-        self.bodies[call] = body
-        return True
+            made = mended(*parts)
+        if made is None:
+            return e.Mended(ok=False)
+        self.bodies[made.call] = made.body
+        return e.Mended(ok=True, call=made.call)
 
     # Buffered --------------------------------------------------------------------------------------------------------
 
@@ -287,7 +292,7 @@ class _Run(msgspec.Struct, eq=False):
             body = errand.write(action, driver.gate.model(action.deployment.model), connection.dialect)
         except InvalidBody as problem:
             return exchange.unwritable(action.number, problem)
-        self.started = True
+        self.started, self.upload = True, None if isinstance(body, bytes) else body
         try:
             response = await connection.upstream.request(
                 "POST",
@@ -348,12 +353,19 @@ class _Run(msgspec.Struct, eq=False):
                 return e.Failed(action.number, Failure(FailureKind.MALFORMED_BODY, status=stream.status), event.limits)
             return event
         most = self.driver.limits.max_event_bytes
-        self.reader = reader = StreamReader(drop_usage_chunk=not self.errand.include_usage, max_event_bytes=most)
+        self.reader = reader = StreamReader(
+            drop_usage_chunk=not self.errand.include_usage,
+            max_event_bytes=most,
+            relays_errors=self.driver.relays_errors,
+        )
+        self.watch = watch = watched(self.errand, self.journey.request, most)
         held = bytearray()
         while (chunk := await stream.read_chunk()) is not None:
-            held += reader.feed(chunk)
-            if reader.failure is not None:
+            held += reader.feed(chunk) if watch is None else watch.feed(reader.feed(chunk))
+            if reader.failure is not None and not (reader.began and reader.relayed_error):
                 return self._ended(action, exchange.early(reader.failure))
+            if watch is not None and watch.problem:
+                return self._ended(action, exchange.off_form(watch.problem, began=False))
             if reader.began:
                 self.bodies[action.number] = bytes(held)
                 return None
@@ -391,21 +403,24 @@ class _Run(msgspec.Struct, eq=False):
 
     async def relay(self, action: a.Call) -> AsyncGenerator[bytes, None]:
         """The committed stream, byte for byte; at its end the error event or the `[DONE]` that upstream left out."""
-        stream, reader = self.stream, self.reader
+        stream, reader, watch = self.stream, self.reader, self.watch
         assert stream is not None
         assert reader is not None
         try:
             yield self.bodies.pop(action.number)
-            outcome = None
+            outcome: Reply | Failure | None = None
             try:
-                while (chunk := await stream.read_chunk()) is not None:
-                    out = reader.feed(chunk)
+                while reader.failure is None and (chunk := await stream.read_chunk()) is not None:
+                    out = reader.feed(chunk) if watch is None else watch.feed(reader.feed(chunk))
                     if out:
                         yield out
+                    if watch is not None and watch.problem:
+                        outcome = exchange.off_form(watch.problem, began=True)
+                        break
                     if reader.failure is not None or reader.done:
                         break
-                outcome = reader.end()
-                if reader.done and not stream.complete:
+                outcome = outcome or reader.end()
+                if isinstance(outcome, Reply) and reader.done and not stream.complete:
                     await _finish_reading(stream)
             except UpstreamError as error:
                 outcome = exchange.broken(error.kind, written=True, began=True)
@@ -414,7 +429,8 @@ class _Run(msgspec.Struct, eq=False):
             assert isinstance(finish, a.Finish)
             if finish.ending is a.Ending.BREAK:
                 assert finish.failure is not None
-                yield exchange.break_event(finish.failure)
+                if not reader.relayed_error:
+                    yield exchange.break_event(finish.failure)
             elif not reader.done:
                 yield DONE
         except BaseException:
@@ -427,7 +443,7 @@ class _Run(msgspec.Struct, eq=False):
         """The client is gone, or this run cannot go on: give up the place, end the call and settle it, in this tick."""
         journey = self.journey
         self.driver.forget(self)
-        written = self.started or self.stream is not None
+        written = self.stream is not None or (self.started and (self.upload is None or self.upload.is_given))
         if not journey.is_over and journey.phase not in {Phase.NEW, Phase.RESERVING, Phase.FAILED}:
             self.driver.turn(self, e.ClientGone())
         self._close()

@@ -12,18 +12,23 @@ from headgate.decide import actions as a
 from headgate.decide.journey import Journey
 from headgate.domain.answer import Reply
 from headgate.domain.failure import Failure
-from headgate.domain.request import Request
+from headgate.domain.request import Check, Request
 from headgate.local.template import LocalAnswer
 from headgate.protocol.chat import Chat, to_upstream
 from headgate.protocol.cleaning import NOTHING_TO_CLEAN, Cleaned, clean
 from headgate.protocol.dialect import Dialect
 from headgate.protocol.reasoning import family_of
 from headgate.protocol.reply import read_reply
-from headgate.runtime.answering import answer_locally, check, mended_body
+from headgate.protocol.structured import AS_IT_IS, Restore, joined, shape
+from headgate.runtime.answering import answer_locally, check, restored_body
+from headgate.runtime.json_stream import JsonStream
+from headgate.runtime.mending import Extracted, Wording, declared_tools, extracted_body, mended_body
 from headgate.runtime.settings_model import HandlingSettings
+from headgate.runtime.upstream import Body
 
 CHAT_PATH: Final = "/chat/completions"
 JSON: Final = b"application/json"
+_NO_CHECK: Final = Check.NONE  # looking up a member of an enum costs as much as a call
 
 
 class Errand(Protocol):
@@ -33,7 +38,7 @@ class Errand(Protocol):
     content_type: bytes
     include_usage: bool
 
-    def write(self, call: a.Call, model: Model, dialect: Dialect) -> bytes:
+    def write(self, call: a.Call, model: Model, dialect: Dialect) -> Body:
         """The body of a call. Raises `InvalidBody` where this provider could only refuse it."""
 
     def read(self, call: a.Call, body: bytes, headers: Mapping[str, str]) -> Reply | Failure:
@@ -53,9 +58,12 @@ class Errand(Protocol):
 
 
 class ChatErrand:
-    """A chat completion."""
+    """A chat completion. It remembers how each call was written, to bring the answer back to the client's form.
 
-    __slots__ = ("_handling", "chat", "include_usage", "notes")
+    `notes` say what the last call did otherwise than the client's own words, and why; they hold no values of theirs.
+    """
+
+    __slots__ = ("_handling", "_restores", "chat", "include_usage", "notes")
 
     path = CHAT_PATH
     content_type = JSON
@@ -65,12 +73,12 @@ class ChatErrand:
         self.include_usage = chat.include_usage
         self.notes: tuple[str, ...] = ()
         self._handling = handling
+        self._restores: dict[int, Restore] | None = None
 
     def write(self, call: a.Call, model: Model, dialect: Dialect) -> bytes:
-        chat = self.chat
-        cleaned = self._cleaned(model, dialect) if self._handling.clean else NOTHING_TO_CLEAN
+        cleaned = self._written(call, model, dialect) if self._handling.clean else NOTHING_TO_CLEAN
         return to_upstream(
-            chat,
+            self.chat,
             dialect=dialect,
             model=model.sent_as,
             max_completion_tokens=call.cap_tokens,
@@ -78,28 +86,82 @@ class ChatErrand:
             cleaned=cleaned,
         )
 
-    def _cleaned(self, model: Model, dialect: Dialect) -> Cleaned:
+    def _written(self, call: a.Call, model: Model, dialect: Dialect) -> Cleaned:
+        """Everything that differs from the client's body."""
         chat = self.chat
-        messages_clean = chat.clean_messages and dialect.name == "groq"
-        if messages_clean and chat.fields.keys().isdisjoint(dialect.touched):
-            return NOTHING_TO_CLEAN
+        shaped = shape(chat, model, dialect, call.manner) if self._handling.remedies else AS_IT_IS
+        if shaped is AS_IT_IS:
+            if chat.clean_messages and dialect.name == "groq" and chat.fields.keys().isdisjoint(dialect.touched):
+                return NOTHING_TO_CLEAN
+        elif shaped.restore is not None:
+            self._restores = {**(self._restores or {}), call.number: shaped.restore}
         cleaned = clean(
-            chat.fields, dialect, family_of(model.id), model.reasoning_efforts, messages_clean=messages_clean
+            chat.fields if shaped is AS_IT_IS else shaped.cleaned.apply(chat.fields),
+            dialect,
+            family_of(model.id),
+            model.reasoning_efforts,
+            messages_clean=chat.clean_messages and dialect.name == "groq",
         )
+        cleaned = joined(shaped.cleaned, cleaned)
         self.notes = cleaned.notes
         return cleaned
 
     def read(self, call: a.Call, body: bytes, headers: Mapping[str, str]) -> Reply | Failure:  # noqa: ARG002
         return read_reply(body)
 
-    def given(self, call: a.Call, body: bytes) -> bytes:  # noqa: ARG002
-        return body
+    def given(self, call: a.Call, body: bytes) -> bytes:
+        restore = self._restore(call.number)
+        return body if restore is None else restored_body(body, restore)
 
     def check(self, body: bytes) -> str:
         return check(self.chat, body) if self._handling.remedies else ""
 
+    def watch(self, max_event_bytes: int) -> JsonStream | None:
+        """Who watches a stream of the answer; None where anything may come."""
+        chat = self.chat
+        if chat.check is Check.NONE or not self._handling.remedies:
+            return None
+        has_tools = bool(declared_tools(chat))
+        return JsonStream(chat.check, chat.schema, has_tools=has_tools, max_event_bytes=max_event_bytes)
+
     def mend(self, journey: Journey, body: bytes | None, wall_s: float) -> bytes | None:
-        return mended_body(self.chat, journey, body, wall_s)
+        failure = journey.failure
+        assert failure is not None
+        wording = Wording(body, failure.failed_generation, self._restore(journey.calls))
+        return mended_body(self.chat, journey, wording, wall_s)
+
+    def extract(
+        self, journey: Journey, bodies: Mapping[int, bytes], wall_s: float, *, accepts_low: bool
+    ) -> Extracted | None:
+        """The best of all wrong answers so far, flagged as partial."""
+        wordings = {
+            each.call: Wording(bodies.get(each.call), each.generation, self._restore(each.call))
+            for each in journey.wrong
+        }
+        return extracted_body(self.chat, journey, wordings, wall_s, accepts_low=accepts_low)
+
+    def _restore(self, call: int) -> Restore | None:
+        return None if self._restores is None else self._restores.get(call)
 
     def answer_locally(self, request: Request, reason: str) -> LocalAnswer | None:
         return answer_locally(self.chat, request, reason)
+
+
+def mended(errand: Errand, mend: a.Mend, journey: Journey, bodies: dict[int, bytes], wall_s: float) -> Extracted | None:
+    """What comes of a `Mend`: a completion for the client and the call it is of. None where nothing does.
+
+    Only chats are asked for a structure, so only their errands have anything to extract.
+    """
+    if mend.how is a.Mending.EXTRACT:
+        if not isinstance(errand, ChatErrand):
+            return None
+        return errand.extract(journey, bodies, wall_s, accepts_low=mend.accepts_low)
+    body = errand.mend(journey, bodies.get(mend.call), wall_s)
+    return None if body is None else Extracted(mend.call, body)
+
+
+def watched(errand: Errand, request: Request, max_event_bytes: int) -> JsonStream | None:
+    """Who watches the stream of a request; nobody, and at no cost, where no structure was asked for."""
+    if request.check is _NO_CHECK or not isinstance(errand, ChatErrand):
+        return None
+    return errand.watch(max_event_bytes)

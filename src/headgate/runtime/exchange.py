@@ -10,12 +10,13 @@ import msgspec
 
 from headgate.decide import events as e
 from headgate.decide.actions import Call
+from headgate.decide.settling import ABOUT_WORDS
 from headgate.domain.answer import Reply
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.limits import SeenLimits
 from headgate.protocol.client_json import InvalidBody
 from headgate.protocol.dialect import Dialect
-from headgate.protocol.errors import redact
+from headgate.protocol.errors import classify, redact
 from headgate.protocol.openai import error_body
 from headgate.protocol.sse import error_event
 from headgate.runtime.errand import Errand
@@ -73,10 +74,20 @@ def ended(call: int, outcome: Reply | Failure, limits: SeenLimits | None) -> e.R
 
 
 def early(failure: Failure) -> Failure:
-    """A stream whose first words and whose end came in one piece broke after them, but nobody was shown any."""
+    """A stream whose first words and whose end came in one piece broke after them, but nobody was shown any.
+
+    If it says that its words were wrong, it is what the same error would have been before the stream.
+    """
     if failure.kind is not FailureKind.STREAM_BROKE_LATE:
         return failure
-    return msgspec.structs.replace(failure, kind=FailureKind.STREAM_BROKE_EARLY)
+    told = classify(OK, failure.body, {}).kind if failure.code in ABOUT_WORDS else FailureKind.STREAM_BROKE_EARLY
+    return msgspec.structs.replace(failure, kind=told)
+
+
+def off_form(problem: str, *, began: bool) -> Failure:
+    """A stream whose text cannot be, or was not, what the client asked for; `began`: somebody has seen some of it."""
+    kind = FailureKind.STREAM_BROKE_LATE if began else FailureKind.INVALID_JSON
+    return Failure(kind, status=OK, code="json_validate_failed", message=problem)
 
 
 def late(outcome: Reply | Failure) -> Reply | Failure:

@@ -17,7 +17,10 @@ from headgate.runtime.settings_convert import convert
 from headgate.runtime.settings_environment import BAD_URL, groq_endpoint, lay_environment, lay_flags, provider_keys
 from headgate.runtime.settings_model import (
     LATER_SECTIONS,
+    AudioSettings,
     AuthSettings,
+    BatchExecution,
+    BatchSettings,
     DefaultSettings,
     Failover,
     GroqSettings,
@@ -34,6 +37,7 @@ from headgate.runtime.settings_model import (
     RouteTable,
     ServerSettings,
     SettingsFile,
+    StoreSettings,
     UpstreamSettings,
     WaitingRoomSettings,
     is_loopback,
@@ -43,7 +47,10 @@ from headgate.runtime.settings_source import InvalidSettings, KeyPath, Tree, nea
 from headgate.runtime.upstream import Endpoint
 
 __all__ = [
+    "AudioSettings",
     "AuthSettings",
+    "BatchExecution",
+    "BatchSettings",
     "DefaultSettings",
     "DialectName",
     "Failover",
@@ -60,6 +67,7 @@ __all__ = [
     "Secret",
     "ServerSettings",
     "Settings",
+    "StoreSettings",
     "Strategy",
     "UpstreamSettings",
     "WaitingRoomSettings",
@@ -91,7 +99,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     waiting_room: WaitingRoomSettings = WaitingRoomSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     local: LocalSettings = LocalSettings()
+    audio: AudioSettings = AudioSettings()
+    batch: BatchSettings = BatchSettings()
     handling: HandlingSettings = HandlingSettings()
+    store: StoreSettings = StoreSettings()
     uses_simulator: bool = False
     environment: str | None = None
     source: str | None = None
@@ -168,7 +179,10 @@ def _load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, obj
         waiting_room=file.waiting_room,
         upstream=file.upstream,
         local=file.local,
+        audio=file.audio,
+        batch=file.batch,
         handling=file.handling,
+        store=file.store,
         uses_simulator=not has_upstream and not any(provider.keys for provider in providers),
         environment=environment,
         source=None if source is None else str(source),

@@ -275,6 +275,64 @@ class LocalSettings(Section, frozen=True):
     """Mend JSON that a model wrote almost right."""
 
 
+class AudioSettings(Section, frozen=True):
+    """`[audio]`: how much sound is taken in. It is held only while it is asked about: up to 1 MiB of an upload in
+    memory, a larger one in a file without a name in the system's folder for temporary files."""
+
+    max_file_bytes: Bytes = 25 * MIB
+    """Of one upload. Groq takes 25 MB on its free plan and 100 MB on paid ones."""
+    max_held_bytes: Bytes = MAX_BYTES
+    """Of all uploads that are in flight."""
+
+
+class StoreDurability(StrEnum):
+    """What was committed survives: the death of the process, or a power cut too, at the price of an fsync each time."""
+
+    PROCESS = "process"
+    POWER = "power"
+
+
+class StoreSettings(Section, frozen=True):
+    """`[store]`: what survives a restart, in one SQLite file that one process owns: usage, files, batches, and how much
+    of every quota is spent."""
+
+    enabled: bool | None = None
+    """Left out: `headgate serve` keeps it, the in-process SDK does not. true: both do. false: nothing is kept."""
+    path: Annotated[str, Meta(min_length=1, max_length=4_096)] | None = None
+    """The file; files' contents lie beside it. Left out: `headgate.sqlite3` in the user's folder for data, or in its
+    folder `simulator` while the built-in simulator answers."""
+    durability: StoreDurability = StoreDurability.PROCESS
+    usage_days: Annotated[int, Meta(ge=1, le=3_660)] = 90
+    """How long the usage of a request is remembered."""
+
+
+class BatchExecution(StrEnum):
+    """Who runs the lines of a batch: Headgate, as requests of the lowest priority, or Groq's own batch API."""
+
+    HEADGATE = "headgate"
+    GROQ = "groq"
+
+
+class BatchSettings(Section, frozen=True):
+    """`[batch]`: files and batches, which need a `[store]`."""
+
+    execute: BatchExecution = BatchExecution.HEADGATE
+    """`groq`: batches whose models are all Groq's go to its batch API, which has limits of its own and costs half;
+    Headgate runs what Groq does not take."""
+    concurrency: Annotated[int, Meta(ge=1, le=1_000)] = 32
+    """Lines of all batches that are asked for, or wait for quota, at a time."""
+    substitute: bool = False
+    """Whether a line may be served by another model than the one it names. Off, it waits for quota instead."""
+    max_file_bytes: Bytes = 200 * MIB
+    max_lines: Annotated[int, Meta(ge=1, le=MAX_COUNT)] = 50_000
+    max_open_per_tenant: Count = 100
+    """Batches of one tenant that have not ended."""
+    keep_days: Annotated[int, Meta(ge=1, le=3_660)] = 30
+    """How long input files, and what batches leave, are kept."""
+    cancel_grace_s: PositiveSeconds = 30.0
+    """How long running lines of a cancelled batch may take to end."""
+
+
 class SettingsFile(Section, frozen=True):
     """The whole file. The tables of later issues are accepted and reported as not active yet."""
 
@@ -289,15 +347,17 @@ class SettingsFile(Section, frozen=True):
     waiting_room: WaitingRoomSettings = WaitingRoomSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     local: LocalSettings = LocalSettings()
+    audio: AudioSettings = AudioSettings()
+    batch: BatchSettings = BatchSettings()
     handling: HandlingSettings = HandlingSettings()
+    store: StoreSettings = StoreSettings()
     admin: dict[str, Any] = {}
     cache: dict[str, Any] = {}
-    store: dict[str, Any] = {}
     budgets: dict[str, Any] = {}
     alerts: dict[str, Any] = {}
 
 
-LATER_SECTIONS: Final = ("admin", "cache", "store", "budgets", "alerts")
+LATER_SECTIONS: Final = ("admin", "cache", "budgets", "alerts")
 
 
 def is_loopback(host: str) -> bool:

@@ -218,6 +218,11 @@ class Upload(Protocol):
         """How long the body is; more than nothing."""
         ...
 
+    @property
+    def is_given(self) -> bool:
+        """Whether the latest reading has come to the end: then the upstream may have the whole of it."""
+        ...
+
     def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body from its beginning, anew at each call, since a call may have to be made again. No piece is empty."""
         ...

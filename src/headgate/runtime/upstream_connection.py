@@ -13,7 +13,7 @@ the kernel has taken what it did not take then. The same two moments let an uplo
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 import httptools
 
@@ -21,7 +21,7 @@ from headgate.domain.time import Instant
 from headgate.runtime.cork import Cork, corked
 from headgate.runtime.upstream import ReplyLimits, Timeouts, UpstreamError, UpstreamErrorKind
 from headgate.runtime.upstream_decode import IDENTITY, BadContentError, Inflater
-from headgate.runtime.upstream_exchange import Exchange
+from headgate.runtime.upstream_exchange import Exchange, Owner
 from headgate.runtime.upstream_names import LOWER
 from headgate.runtime.upstream_tls import TlsLayer, describe
 
@@ -30,22 +30,6 @@ _BODILESS: Final = frozenset({204, 304})
 
 class _RefusedReplyError(Exception):
     """Raised inside a parser callback to stop the parser at once."""
-
-
-class Owner(Protocol):
-    """Who lends the connection out. Both calls come in the same step as their cause."""
-
-    def released(self, connection: "Connection") -> None:
-        """The connection is idle and clean."""
-        ...
-
-    def lost(self, connection: "Connection") -> None:
-        """The connection carries nothing from now on. May be called more than once."""
-        ...
-
-    def gone(self, connection: "Connection") -> None:
-        """The connection's socket is closed."""
-        ...
 
 
 class Connection(asyncio.Protocol):
@@ -137,7 +121,9 @@ class Connection(asyncio.Protocol):
 
     # --------------------------------------------------------------------------------------------- called by the pool
 
-    def begin(self, data: bytes, timeouts: Timeouts, total_at: Instant, *, buffered: bool, more: bool = False) -> Exchange:
+    def begin(
+        self, data: bytes, timeouts: Timeouts, total_at: Instant, *, buffered: bool, more: bool = False
+    ) -> Exchange:
         """Write one request (its head, if there is `more` to `send`); carry its reply until `total_at`. If idle."""
         assert self._exchange is None
         exchange = Exchange(self, self._loop, buffered=buffered, reused=self._used)

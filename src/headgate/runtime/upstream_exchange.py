@@ -10,10 +10,13 @@ before, so that no more than one piece is ever held.
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from headgate.domain.time import Instant
 from headgate.runtime.upstream import Response, Upload, UpstreamError, UpstreamErrorKind
+
+if TYPE_CHECKING:
+    from headgate.runtime.upstream_connection import Connection
 
 REFUSED: Final = 300
 """From this status on the upstream does not want the rest of an upload."""
@@ -30,6 +33,22 @@ class Carrier(Protocol):
     def abort(self) -> None: ...
 
     def resume(self) -> None: ...
+
+
+class Owner(Protocol):
+    """Who lends the connection out. Both calls come in the same step as their cause."""
+
+    def released(self, connection: "Connection") -> None:
+        """The connection is idle and clean."""
+        ...
+
+    def lost(self, connection: "Connection") -> None:
+        """The connection carries nothing from now on. May be called more than once."""
+        ...
+
+    def gone(self, connection: "Connection") -> None:
+        """The connection's socket is closed."""
+        ...
 
 
 class Exchange:

@@ -1,29 +1,27 @@
-"""The HTTP door: bare ASGI, a table of paths, and nothing between a request and its route that the route needs not.
+"""The HTTP door: bare ASGI, and nothing between a request and its route that the route needs not.
 
-Both bases are served, `/v1/...` for OpenAI's SDK and `/openai/v1/...` for Groq's, which appends it to the host root.
+Both bases are served, `/v1/...` for OpenAI's SDK and `/openai/v1/...` for Groq's, which appends it to the host root;
+what there is stands in `routes`. Anthropic's SDK appends `/v1/...` to the host root too.
 """
 
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
-from headgate.domain.answer import Refusal
-from headgate.protocol.openai import error_body, model_row, models_body
 from headgate.server import chat as chat_door
+from headgate.server import routes
 from headgate.server.auth import Denied, Identity
-from headgate.server.errors import invalid, refusal_parts
+from headgate.server.errors import invalid
 from headgate.server.gateway import Gateway
-from headgate.server.labels import JSON, Header, request_id
+from headgate.server.labels import JSON, NO_RETRY, Header, lines_of, request_id
+from headgate.server.visit import Receive, Scope, Send, Visit, refuse, send_whole
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-BASES: Final = ("/openai/v1", "/v1")
 ID_BYTES: Final = 12
 IDS_AT_ONCE: Final = 256
+PROBES: Final = frozenset({"/healthz", "/health", "/readyz"})
+OK: Final = b'{"status":"ok"}'
 
 
 def _ids() -> Iterator[str]:
@@ -45,8 +43,7 @@ class App:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        chat = {f"{base}/chat/completions" for base in BASES}
-        self._chat_paths = frozenset(chat)
+        self._chat_paths = frozenset(f"{base}/chat/completions" for base in routes.BASES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's request, or the server's own start and stop."""
@@ -55,17 +52,17 @@ class App:
             return
         path, method, name = scope["path"], scope["method"], new_id()
         if path in PROBES:
-            await self._probe(path, send, name)
+            await self._probe(scope, send, name)
             return
         headers = dict(scope["headers"])
         client = scope.get("client")
         identity = self._gateway.door.authenticate(headers, client[0] if client else None)
         if isinstance(identity, Denied):
-            await refuse(send, identity.refusal, name)
+            await refuse(scope, send, identity.refusal, name, routes.refuser_of(path))
         elif path in self._chat_paths and method == "POST":
             await chat_door.answer(self._gateway, scope, receive, send, headers, identity, name)
         else:
-            await self._rest(path, method, send, identity, name)
+            await self._rest(scope, receive, send, headers, identity, name)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -73,58 +70,32 @@ class App:
         else:
             await send({"type": "websocket.close", "code": 1008})
 
-    async def _rest(self, path: str, method: str, send: Send, identity: Identity, name: str) -> None:
-        """What is not hot: models and stories."""
-        base = next((base for base in BASES if path.startswith(f"{base}/")), None)
-        tail = "" if base is None else path[len(base) :]
-        if tail == "/chat/completions":
-            refusal = invalid(f"{method} is not possible here: use POST.", status=405)
-            await refuse(send, refusal, name)
-        elif method == "GET" and tail == "/models":
-            await reply(send, 200, [JSON, request_id(name)], models_body(self._models()))
-        elif method == "GET" and tail.startswith("/models/"):
-            await self._model(send, tail.removeprefix("/models/"), name)
-        elif method == "GET" and tail.startswith("/requests/"):
-            await self._story(send, tail.removeprefix("/requests/"), identity, name)
-        else:
-            await reply(send, 404, [JSON, request_id(name)], unknown_url(method, path))
+    async def _rest(
+        self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes], identity: Identity, name: str
+    ) -> None:
+        """Every other row of the table."""
+        path, method = scope["path"], scope["method"]
+        found = routes.find(routes.tail_of(path))
+        if found is None:
+            await _unknown(scope, send, name)
+            return
+        door = found.doors.get("GET" if method == "HEAD" else method)
+        if door is None:
+            await _no_door(scope, send, name, found)
+            return
+        if method == "HEAD":
+            scope = dict(scope)  # no longer the server's own, so that its usual way is gone, which sends no body
+        visit = Visit(
+            self._gateway, scope, receive, send, headers, identity, name, found.given, routes.refuser_of(path)
+        )
+        await door(visit)
 
-    async def _model(self, send: Send, model: str, name: str) -> None:
-        row = next((row for row in self._models() if row["id"] == model), None)
-        if row is None:
-            await refuse(send, self._gateway.unknown_model(model), name)
-        else:
-            await reply(send, 200, [JSON, request_id(name)], msgspec.json.encode(row))
-
-    async def _story(self, send: Send, story_id: str, identity: Identity, name: str) -> None:
-        story = self._gateway.stories.story(story_id, identity.tenant)
-        if story is None:
-            text = f"No finished request of yours has this id. The last {self._gateway.stories.kept:,} are remembered."
-            await refuse(send, invalid(text, "id", status=404), name)
-        else:
-            await reply(send, 200, [JSON, request_id(name)], msgspec.json.encode(story))
-
-    def _models(self) -> list[dict[str, object]]:
-        return [
-            model_row(
-                model.id,
-                model.created,
-                model.owned_by or model.provider,
-                {
-                    "active": True,
-                    "context_window": model.context_window_tokens,
-                    "max_completion_tokens": model.max_output_tokens,
-                },
-            )
-            for model in self._gateway.models()
-        ]
-
-    async def _probe(self, path: str, send: Send, name: str) -> None:
-        if path == "/readyz":
+    async def _probe(self, scope: Scope, send: Send, name: str) -> None:
+        status, body = 200, OK
+        if scope["path"] == "/readyz":
             status, ready = self._gateway.readiness()
-            await reply(send, status, [JSON, request_id(name)], msgspec.json.encode(ready))
-        else:
-            await reply(send, 200, [JSON, request_id(name)], b'{"status":"ok"}')
+            body = msgspec.json.encode(ready)
+        await send_whole(dict(scope), send, status, lines_of([JSON, request_id(name)]), body)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -138,22 +109,18 @@ class App:
                 return
 
 
-PROBES: Final = frozenset({"/healthz", "/health", "/readyz"})
+async def _no_door(scope: Scope, send: Send, name: str, found: routes.Found) -> None:
+    """What a path says to a method that it has not: 405, or to OPTIONS what it has. No other origin is let in by it."""
+    allow: Header = (b"allow", found.methods.encode())
+    if scope["method"] == "OPTIONS":
+        await send_whole(dict(scope), send, 204, lines_of([allow, request_id(name)]), b"")
+        return
+    refusal = invalid(f"{scope['method']} is not possible here: use {' or '.join(found.doors)}.", status=405)
+    status, headers, body = routes.refuser_of(scope["path"])(refusal, name)
+    await send_whole(dict(scope), send, status, lines_of([*headers, allow]), body)
 
 
-async def reply(send: Send, status: int, headers: list[Header], body: bytes) -> None:
-    """A whole answer."""
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def refuse(send: Send, refusal: Refusal, name: str) -> None:
-    """A refusal as an answer."""
-    await reply(send, *refusal_parts(refusal, name))
-
-
-def unknown_url(method: str, path: str) -> bytes:
-    """404 as Groq words its own, with what there is."""
-    text = f"Unknown request URL: {method} {path[:200]}. There are /v1/chat/completions, /v1/models, /v1/requests/ID."
-    return error_body(text, "invalid_request_error", "unknown_url")
+async def _unknown(scope: Scope, send: Send, name: str) -> None:
+    path, method = scope["path"], scope["method"]
+    body = routes.unknown_url(method, path, name)
+    await send_whole(dict(scope), send, 404, lines_of([JSON, request_id(name), NO_RETRY]), body)

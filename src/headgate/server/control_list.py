@@ -180,7 +180,11 @@ ANSWER_HEADERS: Final = (
     AnswerHeader(name="attempts", kind=_INTEGER, meaning="Calls that may have made a provider generate."),
     AnswerHeader(name="calls", kind=_INTEGER, meaning="Exchanges with providers in all."),
     AnswerHeader(name="cache", kind=_CHOICE, values=_CACHE_VALUES, meaning="What the cache did."),
-    AnswerHeader(name="fitted", kind=_TEXT, meaning="How max_completion_tokens was changed, as 8192->640."),
+    AnswerHeader(
+        name="fitted",
+        kind=_TEXT,
+        meaning="What was changed to fit: max_completion_tokens, as 8192->640; an audio format, as srt->verbose_json.",
+    ),
     AnswerHeader(name="cost-usd", kind=ValueKind.NUMBER, at_start=False, meaning="What it cost, in US dollars."),
     AnswerHeader(
         name="overhead-ms", kind=ValueKind.NUMBER, meaning="Time spent in Headgate, without waiting for quota."

@@ -1,6 +1,7 @@
 """Headgate's own errors in OpenAI's shape: what was wrong, what to do, what was tried."""
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -21,16 +22,26 @@ TYPES: Final = {
     RefusalCode.FORBIDDEN: "permission_error",
 }
 
+Parts = tuple[int, list[Header], bytes]
+"""Status, headers and body of an answer."""
+Refuser = Callable[[Refusal, str], Parts]
+"""Words a refusal of the request with this id as an API's clients read it."""
 
-def refusal_parts(refusal: Refusal, name: str) -> tuple[int, list[Header], bytes]:
-    """Status, headers and body of a refusal. `x-should-retry: false` keeps SDKs from repeating what was exhausted."""
+
+def refusal_parts(refusal: Refusal, name: str) -> Parts:
+    """A refusal in OpenAI's shape. `x-should-retry: false` keeps SDKs from repeating what was exhausted."""
     tried = [msgspec.to_builtins(each) for each in refusal.tried]
     extra: dict[str, object] = {"headgate": {"request_id": name, "tried": tried}}
     body = error_body(refusal.message, TYPES[refusal.code], refusal.code, refusal.param, extra)
+    return refusal.status, refusal_headers(refusal, name), body
+
+
+def refusal_headers(refusal: Refusal, name: str) -> list[Header]:
+    """The headers of a refusal, however its body is worded."""
     headers = [JSON, request_id(name), NO_RETRY]
     if refusal.retry_after_s is not None:
         headers.append((b"retry-after", str(math.ceil(refusal.retry_after_s)).encode()))
-    return refusal.status, headers, body
+    return headers
 
 
 def invalid(message: str, param: str | None = None, *, status: int = 400) -> Refusal:

@@ -1,27 +1,34 @@
 """What the doors are given: one running gateway, assembled elsewhere."""
 
 import asyncio
+import copy
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
 
+from headgate.batch.runner import BatchRunner
 from headgate.catalog import Catalog, Model
 from headgate.domain.answer import Refusal
 from headgate.observe.stories import Stories
 from headgate.runtime.clock import Clock
 from headgate.runtime.driver import Driver
-from headgate.runtime.settings_model import HandlingSettings
+from headgate.runtime.settings_model import AudioSettings, BatchSettings, HandlingSettings
+from headgate.runtime.spool import Spools
 from headgate.server.auth import Door
 from headgate.server.intake import Intake, unknown_model
 from headgate.server.watch import Watches
+from headgate.store.sqlite import SqliteStore
 
 READY: Final = 200
 NOT_READY: Final = 503
+_AUDIO: Final = AudioSettings()
+_BATCH: Final = BatchSettings()
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """What `/readyz` says. `brown_out`: every circuit is open, so only waiting and local answers are left."""
+    """What `/readyz` says. `brown_out`: every circuit is open, so only waiting and local answers are left. `store` is
+    "none", "ready", or what is wrong with it: requests go on without it, but what they leave behind is lost."""
 
     status: str
     upstream: str
@@ -29,6 +36,7 @@ class Readiness(msgspec.Struct, frozen=True):
     waiting: int
     in_flight: int
     brown_out: bool
+    store: str
 
 
 class Gateway:
@@ -45,11 +53,14 @@ class Gateway:
         clock: Clock,
         upstream: str,
         handling: HandlingSettings,
+        audio: AudioSettings = _AUDIO,
+        batch: BatchSettings = _BATCH,
         max_body_bytes: int,
         max_in_flight: int,
         max_in_flight_per_tenant: int,
         start: Callable[[], Awaitable[None]],
         stop: Callable[[], Awaitable[None]],
+        store: SqliteStore | None = None,
     ) -> None:
         self.driver = driver
         self.intake = intake
@@ -59,9 +70,14 @@ class Gateway:
         self.clock = clock
         self.upstream = upstream
         self.handling = handling
+        self.audio = audio
+        self.batch = batch
+        self.batches: BatchRunner | None = None
+        self.spools = Spools(audio.max_held_bytes)
         self.max_body_bytes = max_body_bytes
         self.start = start
         self.stop = stop
+        self.store = store
         self._most = max_in_flight
         self._most_per_tenant = max_in_flight_per_tenant
         self._inside: dict[str, int] = {}
@@ -98,6 +114,14 @@ class Gateway:
             del self._inside[tenant]
         self._in_flight -= 1
 
+    def beside(self, intake: Intake) -> "Gateway":
+        """The same house with an intake of its own, and its own count of who is inside: they take nobody's place."""
+        twin = copy.copy(self)
+        twin.intake = intake
+        twin._inside, twin._in_flight = {}, 0  # noqa: SLF001 - of its own kind
+        twin._most_per_tenant = self._most  # noqa: SLF001
+        return twin
+
     def models(self) -> tuple[Model, ...]:
         """The models that can be asked here."""
         return self.catalog.current()
@@ -111,12 +135,14 @@ class Gateway:
         keys = len(gate.pool.keys) - len(gate.pool.removed)
         brown_out = gate.brown_out(self.clock.now())
         ready = keys > 0 and not brown_out
+        fault = None if self.store is None else self.store.health().fault
         told = Readiness(
-            "ready" if ready else "degraded",
+            "ready" if ready and fault is None else "degraded",
             self.upstream,
             keys,
             self.driver.waiting,
             self._in_flight,
             brown_out,
+            "none" if self.store is None else fault or "ready",
         )
         return READY if ready else NOT_READY, told

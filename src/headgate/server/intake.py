@@ -8,22 +8,27 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from headgate.catalog import PROVIDERS, Catalog, Kind, Resolution
+from headgate.catalog import GROQ, PROVIDERS, Catalog, Kind, Resolution
 from headgate.domain.answer import Refusal, RefusalCode
 from headgate.domain.limits import Amounts
 from headgate.domain.request import Check, Need, Priority, PromptSize, Request
 from headgate.domain.time import Instant
-from headgate.protocol.chat import Chat
+from headgate.protocol.chat import Chat, InvalidBody
+from headgate.protocol.compound import COMPOUND, for_successor
 from headgate.runtime.answering import tool_required
 from headgate.runtime.settings_model import Failover, RouteSettings
 from headgate.server.controls import NO_CONTROLS, Controls
 
 DEFAULT: Final = "default"
+CHATTING: Final = frozenset({Kind.CHAT, Kind.GUARD})
+"""Kinds of models that are asked by chats."""
 TIER_PREFIX: Final = "headgate/"
 _NO_CHECK: Final = Check.NONE  # looking up a member of an enum costs as much as a call
 _NO_NEED: Final = Need.NONE
 _NO_PROMPT: Final = PromptSize()
 _filled: Final = msgspec.structs.replace
+OWN_KEYS_OF: Final = GROQ
+"""The provider whose keys callers may bring (`server.auth` knows them by their prefix)."""
 RETIRED: Final = "retired"
 """The reason on answers to requests that named a model which is gone."""
 MAX_REMEMBERED: Final = 1024
@@ -63,7 +68,11 @@ class Intake:
         own_key: str | None = None,
     ) -> Request | Refusal:
         """The request's facts, or why there can be none."""
+        if chat.model in COMPOUND and (problem := self._without_compound(chat)) is not None:
+            return problem
         pattern = self._pattern(chat, controls, tenant)
+        if own_key is not None:
+            pattern = self._for_own_key(pattern)
         if isinstance(pattern, Refusal):
             return pattern
         choice = chat.tool_choice
@@ -81,6 +90,20 @@ class Intake:
             own_key=own_key,
             service_tier=chat.service_tier,
         )
+
+    def _without_compound(self, chat: Chat) -> Refusal | None:
+        """Give a request for a retired compound system the built-in tools of the model that serves instead of it."""
+        named = self._catalog.model(chat.model)
+        if named is None or named.is_running:
+            return None
+        try:
+            cleaned = for_successor(chat.fields)
+        except InvalidBody as problem:
+            return Refusal(RefusalCode.INVALID_REQUEST, problem.message, 400, param=problem.param)
+        chat.fields = cleaned.apply(chat.fields)
+        if "tools" in chat.fields:
+            chat.needs |= Need.BUILTIN_TOOLS
+        return None
 
     def _pattern(self, chat: Chat, controls: Controls, tenant: str) -> Request | Refusal:
         """What a request shares with others of its kind, as if it had arrived at the instant 0. The usual kind, which
@@ -106,6 +129,8 @@ class Intake:
         if isinstance(found, Refusal):
             return found
         candidates, elsewhere, reason = found
+        if isinstance(chat, Chat) and (wrong := self._no_chat(candidates[0])) is not None:
+            return wrong
         deadline_s = route.deadline_s if controls.deadline_ms is None else controls.deadline_ms / 1000
         patience_s = route.patience_s if controls.patience_ms is None else controls.patience_ms / 1000
         target_s = route.first_token_target_s
@@ -182,6 +207,24 @@ class Intake:
             return here, ()
         return here, tuple(model for model in elsewhere if model not in here)
 
+    def _for_own_key(self, pattern: Request | Refusal) -> Request | Refusal:
+        """The same for a caller's own key, which is one provider's: no other sees it, and none is asked with ours."""
+        if isinstance(pattern, Refusal):
+            return pattern
+        candidates = tuple(model for model in pattern.candidates if self._provider(model) == OWN_KEYS_OF)
+        if not candidates:
+            text = f"`{pattern.model_asked}` is not served by {OWN_KEYS_OF}, whose key you sent. Leave that key out."
+            return Refusal(RefusalCode.INVALID_REQUEST, text, 400, param="model")
+        return _filled(pattern, candidates=candidates, elsewhere=())
+
+    def _no_chat(self, model_id: str) -> Refusal | None:
+        """400 for a model that no chat can be had with."""
+        model = self._catalog.model(model_id)
+        if model is None or model.kind in CHATTING:
+            return None
+        text = f"`{model_id}` is a model of kind {model.kind}, which answers no chats. `GET /v1/models` lists all."
+        return Refusal(RefusalCode.INVALID_REQUEST, text, 400, param="model")
+
     def _provider(self, model_id: str) -> str:
         model = self._catalog.model(model_id)
         assert model is not None
@@ -206,6 +249,8 @@ class Intake:
             text = f"`{name}` is a {model.kind} model; this endpoint needs a {kind} model. `GET /v1/models` lists all."
             return Refusal(RefusalCode.INVALID_REQUEST, text, 400, param="model")
         pattern = self._new_pattern(Asked(name, needs), controls, tenant)
+        if own_key is not None:
+            pattern = self._for_own_key(pattern)
         if isinstance(pattern, Refusal):
             return pattern
         return _filled(

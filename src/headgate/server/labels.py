@@ -4,7 +4,8 @@ They are made as lines of a head, since thirteen headers one by one cost more th
 many answers share are made once.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -24,6 +25,9 @@ JSON: Final[Header] = (b"content-type", b"application/json")
 EVENT_STREAM: Final[Header] = (b"content-type", b"text/event-stream; charset=utf-8")
 _ABANDONED: Final = Ending.ABANDONED
 _UPSTREAM: Final = Source.UPSTREAM  # looking up a member of an enum costs as much as a call
+LOCAL_MODEL: Final = "headgate/local"
+MAX_NOTES: Final = 16
+"""Notes that a header tells."""
 NO_RETRY: Final[Header] = (b"x-should-retry", b"false")
 
 
@@ -34,11 +38,12 @@ def request_id(name: str) -> Header:
 
 class Explanation(msgspec.Struct, frozen=True):
     """What `x-headgate-explain` says: controls that were given and do not work yet, the models that could serve, in
-    order, and what was tried in vain before the header was sent."""
+    order, what was tried in vain before the header was sent, and what was left out of the request on its way."""
 
     inactive: tuple[str, ...]
     candidates: tuple[str, ...]
     tried: tuple[Tried, ...]
+    notes: tuple[str, ...] = ()
 
 
 def lines_of(headers: Iterable[Header]) -> bytes:
@@ -52,9 +57,11 @@ def headers_of(lines: bytes) -> list[Header]:
     return [(name, value) for name, _, value in pairs]
 
 
-def labels(answered: Answered, *, overhead_s: float, explain: tuple[str, ...] | None = None) -> bytes:
+def labels(
+    answered: Answered, *, overhead_s: float, explain: tuple[str, ...] | None = None, notes: Sequence[str] = ()
+) -> bytes:
     """Where the answer came from and what it took, as lines of a head; `explain` are the inactive controls of a client
-    who asked why."""
+    who asked why, and `notes` are for them too."""
     journey, finish = answered.journey, answered.finish
     request, call = journey.request, journey.open
     source = finish.source or (_UPSTREAM if answered.stream is not None else None)
@@ -75,9 +82,33 @@ def labels(answered: Answered, *, overhead_s: float, explain: tuple[str, ...] | 
     if journey.fitted is not None and source is _UPSTREAM:
         lines += f"x-headgate-fitted: {journey.fitted}\r\n"
     if explain is not None:
-        told = Explanation(explain, request.candidates, journey.tried)
-        lines += f"x-headgate-explain: {msgspec.json.encode(told).decode()}\r\n"
+        told = Explanation(explain, request.candidates, journey.tried, tuple(notes)[:MAX_NOTES])
+        lines += f"x-headgate-explain: {json.dumps(msgspec.to_builtins(told))}\r\n"  # ASCII, whatever a client wrote
     return lines.encode()
+
+
+def local_labels(name: str, asked: str, *, overhead_s: float) -> bytes:
+    """The same for an answer that needed no journey, because only we can give it: `asked` is our own model's name."""
+    shared = _shared_lines(asked, Source.LOCAL, None, asked, 0, 0, "")
+    return f"x-request-id: {name}\r\n{shared}x-headgate-overhead-ms: {overhead_s * 1000:.2f}\r\n".encode()
+
+
+def labels_of_many(answers: Sequence[Answered], name: str, *, overhead_s: float) -> bytes:
+    """One answer made of several: who served the first of them, and what all of them took."""
+    journeys = [each.journey for each in answers]
+    served = journeys[0].served
+    shared = _shared_lines(
+        journeys[0].request.model_asked,
+        _UPSTREAM,
+        None if served is None else served.provider,
+        None if served is None else served.model,
+        sum(journey.attempts for journey in journeys),
+        sum(journey.calls for journey in journeys),
+        "",
+    )
+    lines = f"x-request-id: {name}\r\n{shared}x-headgate-overhead-ms: {overhead_s * 1000:.2f}\r\n"
+    cost_nanousd = sum(journey.cost_nanousd for journey in journeys)
+    return (lines + (f"x-headgate-cost-usd: {usd(cost_nanousd)}\r\n" if cost_nanousd else "")).encode()
 
 
 @lru_cache(maxsize=1024)
@@ -97,7 +128,7 @@ def _shared_lines(
         headers.append(("provider", _ascii(provider)))
         headers.append(("model-served", _ascii(model)))
     elif source is Source.LOCAL:
-        headers.append(("model-served", "headgate/local"))
+        headers.append(("model-served", model if provider is None and model is not None else LOCAL_MODEL))
     headers += [("attempts", str(attempts)), ("calls", str(calls)), ("cache", "off")]
     if reason:
         headers.append(("reason", _ascii(reason)))

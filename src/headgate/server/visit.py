@@ -1,0 +1,94 @@
+"""One HTTP request at a door: what came in, and how a whole answer goes out. It knows no bodies and no routes."""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final
+
+import msgspec
+
+from headgate.domain.answer import Refusal, RefusalCode
+from headgate.server.auth import Identity
+from headgate.server.errors import Refuser, invalid
+from headgate.server.gateway import Gateway
+from headgate.server.labels import JSON, WHOLE, Header, headers_of, lines_of, request_id
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+BUSY_RETRY_S: Final = 1.0
+
+
+class Visit(msgspec.Struct, frozen=True):
+    """One request that was let in by `auth`. `name` is its id, `given` what its path holds (`{id}`), `refuser` how its
+    API words what we refuse."""
+
+    gateway: Gateway
+    scope: Scope
+    receive: Receive
+    send: Send
+    headers: Mapping[bytes, bytes]
+    identity: Identity
+    name: str
+    given: Mapping[str, str]
+    refuser: Refuser
+
+    async def reply(self, body: bytes, status: int = 200, headers: tuple[Header, ...] = (JSON,)) -> None:
+        """A whole answer that is no model's."""
+        await send_whole(self.scope, self.send, status, lines_of((*headers, request_id(self.name))), body)
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """A refusal as an answer."""
+        await refuse(self.scope, self.send, refusal, self.name, self.refuser)
+
+
+async def read_json(receive: Receive, headers: Mapping[bytes, bytes], most: int) -> bytes | Refusal | None:
+    """The whole body; a refusal for one that is too large or not JSON; None when the client left meanwhile."""
+    kind = headers.get(b"content-type", b"")
+    if kind != JSON[1] and kind.partition(b";")[0].strip().lower() != JSON[1]:
+        return invalid("Send the body as JSON, with the header `content-type: application/json`.", status=415)
+    stated = headers.get(b"content-length", b"0")
+    if stated.isdigit() and int(stated) > most:
+        return too_large(most)
+    message: Any = await receive()
+    if message["type"] == "http.disconnect":
+        return None
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        return too_large(most) if len(body) > most else body
+    chunks, size = [body], len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > most:
+            return too_large(most)
+    return b"".join(chunks)
+
+
+def too_large(most: int) -> Refusal:
+    """413 that names the setting."""
+    return invalid(f"The body is larger than {most:,} bytes (setting server.max_body_bytes).", status=413)
+
+
+def busy() -> Refusal:
+    """429 for a full house."""
+    text = "Too many requests are in flight here (settings server.max_in_flight and max_in_flight_per_tenant)."
+    return Refusal(RefusalCode.NO_CAPACITY, text, 429, BUSY_RETRY_S)
+
+
+async def refuse(scope: Scope, send: Send, refusal: Refusal, name: str, refuser: Refuser) -> None:
+    """A refusal as an answer, in the words of an API."""
+    status, headers, body = refuser(refusal, name)
+    await send_whole(scope, send, status, lines_of(headers), body)
+
+
+async def send_whole(scope: Scope, send: Send, status: int, lines: bytes, body: bytes) -> None:
+    """A whole answer. `lines` are those of its head, but for the length of the body."""
+    lines += b"content-length: %d\r\n" % len(body)
+    extensions = scope.get("extensions")
+    whole = None if extensions is None else extensions.get(WHOLE)
+    if whole is None or not whole(scope, status, lines, body):
+        await send({"type": "http.response.start", "status": status, "headers": headers_of(lines)})
+        await send({"type": "http.response.body", "body": body})
