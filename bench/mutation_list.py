@@ -298,8 +298,8 @@ MUTATIONS: Final = (
     Mutation(
         "the prompt is reserved too",
         "decide/journey.py",
-        "return Amounts(self.prompt_tokens, self.cap_tokens)",
-        "return Amounts(0, self.cap_tokens)",
+        "return self.fixed or Amounts(self.prompt_tokens, self.cap_tokens)",
+        "return self.fixed or Amounts(0, self.cap_tokens)",
         5,
     ),
     Mutation(
@@ -358,5 +358,27 @@ MUTATIONS: Final = (
         'served.model if served is not None else "headgate/local"',
         'request.model_asked if served is not None else "headgate/local"',
         18,
+    ),
+    # What was asked for
+    Mutation(
+        "an answer is checked",
+        "runtime/errand.py",
+        'return check(self.chat, body) if self._handling.remedies else ""',
+        'return ""',
+        41,
+    ),
+    Mutation(
+        "a streamed answer is watched",
+        "runtime/json_stream.py",
+        "self.problem = self._problem_with(block)",
+        'self.problem = ""',
+        41,
+    ),
+    Mutation(
+        "an extracted answer is flagged",
+        "decide/machine.py",
+        "return answer(journey, call, mend.how.value, now)",
+        "return answer(journey, call, a.Mending.TEXT.value, now)",
+        41,
     ),
 )

@@ -98,15 +98,12 @@ def process(arguments: list[str], port: int, environment: dict[str, str] | None 
 
 def start(stack: ExitStack, folder: Path) -> list[Server]:
     """Everything that is compared, each before a canned upstream of its own."""
-    relay, gateway = free_port(), free_port()
+    relay = free_port()
     origin = f"http://127.0.0.1:{canned(stack)}"
     floor = module("bench.relay_floor", "--port", str(relay), "--upstream", origin)
     servers = [Server("plain relay", relay, stack.enter_context(process(floor, relay)))]
-    config = folder / "headgate.toml"
-    config.write_text(GATEWAY.format(upstream=canned(stack)))
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("GROQ_", "HEADGATE_"))}
-    serve = module("headgate", "serve", "--config", str(config), "--port", str(gateway))
-    servers.append(Server("headgate", gateway, stack.enter_context(process(serve, gateway, environment))))
+    servers.append(headgate(stack, folder, stores=False))
+    servers.append(headgate(stack, folder, stores=True))
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
     if Path(nginx).exists():
         port = free_port()
@@ -114,6 +111,17 @@ def start(stack: ExitStack, folder: Path) -> list[Server]:
         command = [nginx, "-c", str(folder / "nginx.conf"), "-p", str(folder)]
         servers.append(Server("nginx", port, stack.enter_context(process(command, port))))
     return servers
+
+
+def headgate(stack: ExitStack, folder: Path, *, stores: bool) -> Server:
+    """The gateway, with or without a store: with one it also writes a usage row for every request."""
+    name, port = "headgate, storing usage" if stores else "headgate", free_port()
+    config = folder / f"headgate-{stores}.toml"
+    config.write_text(GATEWAY.format(upstream=canned(stack)))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("GROQ_", "HEADGATE_"))}
+    environment |= {"HEADGATE_STORE__ENABLED": str(stores), "HEADGATE_STORE__PATH": str(folder / "headgate.sqlite3")}
+    serve = module("headgate", "serve", "--config", str(config), "--port", str(port))
+    return Server(name, port, stack.enter_context(process(serve, port, environment)))
 
 
 def module(name: str, *arguments: str) -> list[str]:

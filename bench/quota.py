@@ -207,6 +207,7 @@ class Gateway:
         keys = {f"GROQ_API_KEY_{n + 1}": f"gsk_bench_{n}" for n in range(ORGANISATIONS)}
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("GROQ_", "HEADGATE_"))}
         environment |= keys | {"GROQ_BASE_URL": self._upstream, "HEADGATE_CONFIG": str(config)}
+        environment["HEADGATE_STORE__PATH"] = str(config.with_name("headgate.sqlite3"))
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "headgate", "serve", "--port", str(port)),
             env=environment,

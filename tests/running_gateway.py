@@ -19,6 +19,7 @@ from headgate.server.listen import Server, bind, make_server
 from headgate.simulator.groq import PretendGroq
 from headgate.simulator.http import SimulatorServer, serve_simulator
 from headgate.simulator.settings import Lengths, Pace, SimulatorSettings
+from headgate.store.sqlite import SqliteStore
 
 T = TypeVar("T")
 
@@ -76,8 +77,10 @@ def running_gateway(
     environ: Mapping[str, str] | None = None,
     config: Path | None = None,
     flags: Mapping[str, object] | None = None,
+    store: Path | None = None,
 ) -> Iterator[RunningGateway]:
-    """Start both on free ports and stop both. `environ` is all of the environment but the address of the upstream."""
+    """Start both on free ports and stop both. `environ` is all of the environment but the address of the upstream;
+    `store` is a database that is to be used."""
     ready = threading.Event()
     made: list[tuple[RunningGateway, Server]] = []
     problems: list[BaseException] = []
@@ -87,7 +90,8 @@ def running_gateway(
         try:
             named = {"GROQ_BASE_URL": pretend.base_url, **(KEYS if environ is None else environ)}
             settings = load_settings(config, named, flags={"server.port": 0, "server.drain_s": 1.0, **(flags or {})})
-            gateway = make_gateway(settings, environment={})
+            opened = None if store is None else SqliteStore.open(store)
+            gateway = make_gateway(settings, environment={}, store=opened)
             bound = bind(settings.server.host, settings.server.port)
             server = make_server(App(gateway), settings.server)
             running = RunningGateway(asyncio.get_running_loop(), gateway, pretend, bound.getsockname()[1])

@@ -10,19 +10,28 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "BatchResult",
     "Done",
+    "Embeddings",
     "Error",
     "Extracted",
     "Headgate",
     "HeadgateError",
     "HeadgateSync",
     "InvalidRequest",
+    "Model",
+    "Moderation",
     "Refused",
     "Route",
+    "Segment",
+    "Speech",
     "StreamBroke",
     "Token",
     "ToolCall",
+    "Transcript",
     "UpstreamRefused",
+    "Verdict",
+    "Word",
 ]
 
 _LAZY = dict.fromkeys(__all__, "headgate.sdk")

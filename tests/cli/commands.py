@@ -13,9 +13,10 @@ WITHIN_S = 30
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Nothing of ours from outside: no key, no upstream, no settings."""
+    """Nothing of ours from outside: no key, no upstream, no settings; and nothing kept that a test does not ask for."""
     clean = {name: text for name, text in os.environ.items() if not name.startswith(("GROQ_", "HEADGATE_"))}
-    return {**clean, "PYTHONPATH": str(ROOT / "src"), "NO_COLOR": "1", "COLUMNS": "120", **(more or {})}
+    own = {"PYTHONPATH": str(ROOT / "src"), "NO_COLOR": "1", "COLUMNS": "120", "HEADGATE_STORE__ENABLED": "false"}
+    return {**clean, **own, **(more or {})}
 
 
 def headgate(

@@ -31,7 +31,7 @@ def root() -> Iterator[str]:
 
 def test_there_is_something_to_run() -> None:
     """The blocks are found, and none is of a kind that nobody runs."""
-    assert (len(PYTHON), len(CURL), len(TOML)) == (4, 2, 1)
+    assert (len(PYTHON), len(CURL), len(TOML)) == (6, 2, 1)
     assert {language for language, _ in BLOCKS} == {"python", "sh", "toml"}
     assert all(ADDRESS in text for text in CURL)
 

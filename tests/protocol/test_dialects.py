@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.catalog.providers import DialectName
-from headgate.domain.limits import Dimension, SeenLimits
+from headgate.domain.limits import Dimension, SeenBucket, SeenLimits
 from headgate.protocol.dialect_fields import DIALECT_NAMES, FIELDS, INSTEAD, RENAMED, Treatment
 from headgate.protocol.dialects import DIALECTS
-from headgate.protocol.limits_elsewhere import SeenBucket, mistral_buckets, openai_buckets, proven_buckets
+from headgate.protocol.limits_elsewhere import mistral_buckets, openai_buckets, proven_buckets
 from headgate.simulator.validation import KNOWN_FIELDS, MESSAGE_FIELDS, REFUSED_FIELDS
 
 D = Dimension
@@ -129,6 +129,7 @@ def test_openais_requests_are_of_the_window_their_numbers_prove(
     assert seen is not None
     assert (seen.limit_tokens, seen.remaining_tokens) == (40_000, 39_900)
     assert seen.limit_requests == (int(requests[0]) if dimension is D.RPD else None)
+    assert [bucket.dimension for bucket in seen.others] == ([D.RPM] if dimension is D.RPM else [])
 
 
 def test_a_spent_bucket_says_when_it_is_full_again() -> None:
@@ -158,7 +159,8 @@ def test_mistral_names_its_windows() -> None:
     tokens, requests = mistral_buckets(headers)
     assert tokens == SeenBucket(D.TPM, 5_000_000, 4_999_911)
     assert requests == SeenBucket(D.RPM, 720, 717)
-    assert DIALECTS["mistral"].read_limits(headers) == SeenLimits(limit_tokens=5_000_000, remaining_tokens=4_999_911)
+    seen = SeenLimits(limit_tokens=5_000_000, remaining_tokens=4_999_911, others=(requests,))
+    assert DIALECTS["mistral"].read_limits(headers) == seen
     former = {"ratelimitbysize-limit": "500000", "ratelimitbysize-remaining": "0", "ratelimitbysize-reset": "23"}
     assert mistral_buckets(former) == (SeenBucket(D.TPM, 500_000, 0, 23.0),)
     in_between = {"x-ratelimitbysize-limit-minute": "500000", "x-ratelimitbysize-remaining-minute": "499000"}

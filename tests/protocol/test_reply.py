@@ -167,6 +167,24 @@ def test_an_error_inside_an_answer_is_classified() -> None:
     assert isinstance(read_reply(answer(error=None)), Reply)
 
 
+@pytest.mark.parametrize(
+    "error, finish_reason, kind",
+    [
+        ({"code": 502, "message": "Provider returned error"}, "error", FailureKind.OVER_CAPACITY),
+        ({"code": 429, "message": "Rate limited upstream"}, None, FailureKind.REQUESTS_PER_MINUTE),
+        ({"code": 400, "message": "maximum context length is 10 tokens"}, "stop", FailureKind.CONTEXT_OVERFLOW),
+        (None, "error", FailureKind.OVER_CAPACITY),
+        ("odd", "error", FailureKind.OVER_CAPACITY),
+    ],
+)
+def test_an_error_beside_a_choice_is_classified(error: object, finish_reason: object, kind: FailureKind) -> None:
+    """OpenRouter answers 200 where the provider behind it broke off: half an answer is never taken for a whole one."""
+    half = {"index": 0, "message": {"content": "half an ans"}, "finish_reason": finish_reason, "error": error}
+    failure = read_reply(answer(choices=[half]))
+    assert isinstance(failure, Failure)
+    assert failure.kind is kind
+
+
 def test_the_text_is_read_and_replaced_and_nothing_else_changes() -> None:
     """All other values keep their bytes, spellings of numbers and escapes included."""
     body = (

@@ -292,6 +292,12 @@ def test_data_over_several_lines_is_one_chunk(line_end: bytes) -> None:
     assert (relayed, seen["content_chars"], seen["failure"]) == (stream, 1, None)
 
 
+def broken_choice(error: object, finish_reason: object = None) -> bytes:
+    """OpenRouter's event for a provider that broke off."""
+    choice = {"index": 0, "delta": {"content": ""}, "finish_reason": finish_reason, "error": error}
+    return chunk(choices=[choice])
+
+
 BROKEN = [
     (
         error_event(b'{"error":{"message":"No.","code":"tool_use_failed","status_code":400,"failed_generation":"{"}}'),
@@ -301,7 +307,14 @@ BROKEN = [
     (chunk(None, "stop", x_groq={"id": "r", "error": "over_capacity"}), K.OVER_CAPACITY),
     (chunk({"content": "x"}, error={"message": "late", "code": "over_capacity"}), K.OVER_CAPACITY),
     (chunk({"content": "x"}, x_groq={"error": {"message": "late", "code": 503}}), K.OVER_CAPACITY),
+    (chunk({"content": "x"}, x_groq={"error": [1]}), K.MALFORMED_BODY),
+    (chunk(None).replace(b'"model"', b'"x_groq":{"error":{"n":1e999}},"model"'), K.MALFORMED_BODY),
+    (chunk(None).replace(b'"model"', b'"x_groq":{"error":{"message":"busy","n":1e999}},"model"'), K.MALFORMED_BODY),
+    (chunk(None, x_groq={"error": {"message": "busy", "n": 2**80}}), K.OVER_CAPACITY),
     (chunk(None, "error"), K.STREAM_BROKE_EARLY),
+    (broken_choice({"code": 429, "message": "Rate limited upstream"}), K.REQUESTS_PER_MINUTE),
+    (broken_choice({"code": 502, "message": "Provider returned error"}, "error"), K.OVER_CAPACITY),
+    (broken_choice("gone", "error"), K.STREAM_BROKE_EARLY),
     (error_event(b"boom"), K.MALFORMED_BODY),
     (data_event(b"{not json"), K.MALFORMED_BODY),
     (data_event(b'{"id":7}'), K.MALFORMED_BODY),
@@ -314,7 +327,7 @@ BROKEN = [
 
 @pytest.mark.parametrize("event, kind", BROKEN)
 def test_a_break_before_the_first_text_keeps_its_kind(event: bytes, kind: K) -> None:
-    """Error events of all four ways, foreign and unreadable chunks, oversize: not relayed, nor anything behind them."""
+    """Error events of all five ways, foreign and unreadable chunks, oversize: not relayed, nor anything behind them."""
     relayed, seen = read([ROLE, event, word("more"), FINISH, DONE], cap=3500)
     assert relayed == ROLE
     assert isinstance(seen["failure"], Failure)

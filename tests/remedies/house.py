@@ -18,7 +18,7 @@ import aiohttp
 import msgspec
 
 from headgate.assembly import make_gateway
-from headgate.catalog import Catalog, default_catalog
+from headgate.catalog import GROQ, PROVIDERS, Catalog, default_catalog
 from headgate.decide.gate import Gate
 from headgate.decide.policy import Policy
 from headgate.decide.remedies import ROWS, Rows
@@ -30,6 +30,7 @@ from headgate.server.gateway import Gateway
 from headgate.server.listen import Server, bind, make_server
 from headgate.simulator.groq import PretendGroq
 from headgate.simulator.http import SimulatorServer
+from headgate.simulator.profiles import PROFILES
 from headgate.simulator.script import Ending, Part, Script
 from headgate.simulator.settings import Lengths, Organisation, Pace, SimulatorSettings
 
@@ -38,6 +39,13 @@ SMALL = "openai/gpt-oss-20b"
 CHAT = "/v1/chat/completions"
 QUICK = Policy(backoff_s=(0.03, 0.05))
 SEED = 7
+KEYS_ELSEWHERE = {"openai": "o", "mistral": "m", "gemini": "g", "openrouter": "r", "compatible": "c"}
+"""What follows gsk_ in the one key of each other provider, by profile."""
+OWN_MODEL = "my-model"
+ALONE = "\n".join(
+    f'[models."{model.id}"]\nsubstitute = false' for model in default_catalog().current() if model.id != BIG
+)
+"""No model of Groq's stands in for the big one."""
 STOPS_WITHIN_S = 8.0
 """A house that does not come to an end fails its test instead of holding up all others."""
 SHORT = Lengths(
@@ -148,6 +156,10 @@ class House:
         """What all pretend Groqs were asked, in the order of endpoints."""
         return [seen for groq in self.groqs for seen in groq.seen]
 
+    def heard(self, profile: str) -> list[Seen]:
+        """What one provider was asked."""
+        return [seen for groq in self.groqs if groq.settings.profile == profile for seen in groq.seen]
+
     @property
     def alerts(self) -> list[str]:
         return [str(fact.kind) for fact in self.facts if isinstance(fact, Alert)]
@@ -199,6 +211,22 @@ def one_after_another(*faults: Any, **more: Any) -> SimulatorSettings:
     return pretend(*faults, **{"pace": UNHURRIED, "lengths": LONG} | more)
 
 
+def elsewhere(profile: str, *faults: Any, **more: Any) -> SimulatorSettings:
+    """Another provider with one key (`KEYS_ELSEWHERE`): `open_house` puts it beside Groq."""
+    return pretend(*faults, keys=KEYS_ELSEWHERE[profile], profile=profile, **more)
+
+
+def also(simulator: SimulatorServer) -> str:
+    """The table of another provider that is pretended: where it is, and what a server of one's own serves."""
+    name = simulator.groq.settings.profile
+    url = simulator.base_url + PROFILES[name].prefixes[0].removesuffix("/")
+    served = ""
+    if name not in PROVIDERS:
+        keys = [f'{{ secret = "{secret}" }}' for secret in simulator.groq.settings.keys]
+        served = f'\nmodels = ["{OWN_MODEL}"]\nkeys = [{", ".join(keys)}]'
+    return f'[[providers]]\nname = "{name}"\nbase_url = "{url}"{served}'
+
+
 def settings(
     urls: tuple[str, ...],
     *,
@@ -207,19 +235,24 @@ def settings(
     route: str = "",
     toml: str = "",
     plan: str = "developer",
+    environ: Mapping[str, str] | None = None,
 ) -> Settings:
-    """A gateway over these endpoints with those keys, whose default route has these models and impatient clients."""
+    """A gateway over these endpoints with those keys, whose default route has these models and impatient clients.
+
+    Without models the route is that of every request that names one.
+    """
     lines = ["[groq]", f"endpoints = {list(urls)}"]
     for key in keys:
         lines += ["[[groq.keys]]", f'name = "{key}"', f'secret = "gsk_{key}"', f'organisation = "org_{key}"']
         lines += [f"[organisations.org_{key}]", f'plan = "{plan}"']
-    lines += ["[routes.default]", f"models = {list(models)}" if models else "", "substitute = false"]
-    usual = [line for line in ("deadline_s = 3.0", "patience_s = 0") if line.split()[0] not in route]
+    lines += ["[routes.default]", f"models = {list(models)}" if models else ""]
+    always = ("deadline_s = 3.0", "patience_s = 0", "substitute = false")
+    usual = [line for line in always if line.split()[0] not in route]
     lines += [*usual, route, toml]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "headgate.toml"
         path.write_text("\n".join(lines), encoding="utf-8")
-        return load_settings(path, {})
+        return load_settings(path, environ or {})
 
 
 @asynccontextmanager
@@ -235,14 +268,24 @@ async def open_house(
     plan: str = "developer",
     policy: Policy = QUICK,
 ) -> AsyncIterator[House]:
-    """Start it all on free ports of loopback, in this loop; stop it all at the end."""
+    """Start it all on free ports of loopback, in this loop; stop it all at the end.
+
+    Several simulators are several endpoints of Groq, but for those of another profile: they are providers beside it.
+    """
     each = simulated if isinstance(simulated, tuple) else (simulated,)
     groqs = [WatchedGroq(one, default_catalog(), said if one is each[0] else ()) for one in each]
     simulators = [SimulatorServer(groq, "127.0.0.1", 1.0, None) for groq in groqs]
     for simulator in simulators:
         await simulator.listen()
-    urls = tuple(simulator.base_url for simulator in simulators)
-    read = settings(urls, keys=keys, models=models, route=route, toml=toml, plan=plan)
+    urls = tuple(simulator.base_url for simulator in simulators if simulator.groq.settings.profile == GROQ)
+    others = [simulator for simulator in simulators if simulator.groq.settings.profile != GROQ]
+    toml = "\n".join((toml, *map(also, others)))
+    environ = {
+        PROVIDERS[name].key_variable: f"gsk_{KEYS_ELSEWHERE[name]}"
+        for name in (simulator.groq.settings.profile for simulator in others)
+        if name in PROVIDERS
+    }
+    read = settings(urls, keys=keys, models=models, route=route, toml=toml, plan=plan, environ=environ)
     facts: list[Fact] = []
     gateway = make_gateway(read, dice=random.Random(SEED), observers=(facts.append,), rows=rows, policy=policy)
     server = make_server(App(gateway), read.server)

@@ -435,13 +435,6 @@ SERVER: Final = (
 )
 
 JSON_MODE: Final = (Ask(chat("Answer in json.", response_format={"type": "json_object"})),)
-SCHEMA: Final = {
-    "type": "json_schema",
-    "json_schema": {
-        "name": "n",
-        "schema": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]},
-    },
-}
 PARSE_FAILED: Final = (error(400, "output_parse_failed", "Failed to parse the model output."),)
 CONTENT: Final = (
     Scenario(
@@ -452,20 +445,6 @@ CONTENT: Final = (
         asks=JSON_MODE,
     ),
     Scenario(K.INVALID_JSON, R.ANSWER_LOCALLY, local(K.INVALID_JSON), said=PARSE_FAILED),
-    Scenario(
-        K.INVALID_JSON,
-        R.RELAY,
-        Expect(status=400, code="json_validate_failed", body_has=b"no JSON at all"),
-        fault(F.JSON_VALIDATE_FAILED, value="no JSON at all"),
-        asks=JSON_MODE,
-    ),
-    Scenario(
-        K.INVALID_JSON,
-        R.REFUSE,
-        refused(503, "upstream_failed"),
-        fault(F.INVALID_JSON_CONTENT, value="no JSON at all"),
-        asks=(Ask(chat("Answer in json.", response_format=SCHEMA)),),
-    ),
     Scenario(
         K.TOOL_CALL_FAILED, R.RELAY, Expect(status=400, code="tool_use_failed"), said=(error(400, "tool_use_failed"),)
     ),

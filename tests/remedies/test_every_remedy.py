@@ -6,10 +6,13 @@ import aiohttp
 import pytest
 from tests.remedies.house import Answer, open_house
 from tests.remedies.scenarios import SCENARIOS, Scenario
+from tests.remedies.scenarios_elsewhere import ELSEWHERE
+from tests.remedies.scenarios_structured import STRUCTURED
 
 from headgate.decide.remedies import NOT_YET, ROWS, Rows, without
 
 AFTER_LEAVING_S = 0.2
+EVERY = (*SCENARIOS, *ELSEWHERE, *STRUCTURED)
 
 
 async def play(scenario: Scenario, rows: Rows) -> list[str]:
@@ -35,7 +38,7 @@ async def play(scenario: Scenario, rows: Rows) -> list[str]:
         return scenario.expect.misses(house, last)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", EVERY, ids=lambda scenario: scenario.name)
 async def test_remedy_is_needed_and_enough(scenario: Scenario) -> None:
     """With the whole table the expectation holds; with this part of its row taken out it does not."""
     whole, lacking = await asyncio.gather(play(scenario, ROWS), play(scenario, without(scenario.kind, scenario.part)))
@@ -47,6 +50,6 @@ def test_every_built_part_of_the_table_has_a_scenario() -> None:
     """What is not built yet has none, and nothing has two."""
     parts = {(kind, part) for kind, row in ROWS.items() for part in (*row.remedies, *row.effects)}
     built = {(kind, part) for kind, part in parts if part not in NOT_YET}
-    shown = [(scenario.kind, scenario.part) for scenario in SCENARIOS]
+    shown = [(scenario.kind, scenario.part) for scenario in EVERY]
     assert set(shown) == built
     assert len(shown) == len(built)

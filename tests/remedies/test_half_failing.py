@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.remedies.house import BIG, SMALL, Answer, House, chat, open_house, pretend
+from tests.remedies.scenarios_structured import CITY, schema
 
 from headgate.simulator.faults import Fault, FaultKind
 
@@ -14,6 +15,8 @@ ASKS = 4
 LEAST_ANSWERED = 0.95
 LONGEST_S = 12.0
 JSON_MODE = {"response_format": {"type": "json_object"}}
+SCHEMA = {"response_format": schema(CITY)}
+NO_JSON = "I would rather write prose, which nobody can mend."
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ QUICK_ONES = (
     trouble("empty body", FaultKind.EMPTY_BODY),
     trouble("no JSON in JSON mode", FaultKind.INVALID_JSON_CONTENT, fields=JSON_MODE),
     trouble("400 in JSON mode", FaultKind.JSON_VALIDATE_FAILED, fields=JSON_MODE),
+    trouble("prose in JSON mode", FaultKind.INVALID_JSON_CONTENT, fields=JSON_MODE, value=NO_JSON),
+    trouble("prose in a 400 in JSON mode", FaultKind.JSON_VALIDATE_FAILED, fields=JSON_MODE, value=NO_JSON),
+    trouble("JSON off its schema", FaultKind.OFF_SCHEMA_JSON, fields=SCHEMA),
+    trouble("prose for a schema", FaultKind.INVALID_JSON_CONTENT, fields=SCHEMA, value=NO_JSON),
+    trouble("output that cannot be parsed", FaultKind.OUTPUT_PARSE_FAILED, fields=SCHEMA, value=NO_JSON),
 )
 SLOW_ONES = (
     trouble("slow", FaultKind.SLOW, delay_s=60.0),

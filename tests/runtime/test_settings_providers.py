@@ -15,6 +15,14 @@ base_url = "http://127.0.0.1:11434/v1"
 models = ["llama-local"]
 """
 
+TWO_OF_A_NAME = """
+[groq]
+keys = [{ name = "main", secret = "gsk_a" }]
+[[providers]]
+name = "mistral"
+keys = [{ name = "main", secret = "m-1" }]
+"""
+
 
 def written(folder: Path, text: str) -> Path:
     path = folder / "headgate.toml"
@@ -96,6 +104,7 @@ failover = "at-once"
     [
         ('[routes.r]\nproviders = ["opnai"]', {}, ["routes.r.providers", "openai"]),
         ('[routes.r]\nstrategy = "fastest"', {}, ["routes.r.strategy"]),
+        (TWO_OF_A_NAME, {}, ["main", "groq", "mistral"]),
         ("", {"OPENAI_API_KEY": "a", "OPENAI_API_KEY_1": "b"}, ["both give key 1"]),
         ("", {"GEMINI_API_KEY_X": "a"}, ["GEMINI_API_KEY_1"]),
         ("", {"MISTRAL_API_KEY": "a b"}, ["MISTRAL_API_KEY"]),

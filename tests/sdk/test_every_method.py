@@ -23,11 +23,6 @@ RESOURCES = {
 """What we offer of each SDK; the rest of OpenAI's and Anthropic's has no endpoint at Groq or here."""
 
 HOWS = ("blocking", "awaited")
-FAILURES = (
-    *(groq.GroqError, openai.OpenAIError, anthropic.AnthropicError),
-    *(AssertionError, AttributeError, IndexError, RuntimeError, TypeError, ValueError),
-)
-"""What a call raises that is not answered as its SDK expects."""
 DEPRECATED = "ignore::DeprecationWarning"
 """What an SDK advises against is driven all the same."""
 VIEWS = ("with_raw_response", "with_streaming_response")
@@ -62,10 +57,6 @@ EXCEPTED = {
     },
 }
 """Methods that belong to these resources and are not offered, with the reason."""
-
-PENDING = ("openai.files.wait_for_processing",)
-"""Beginnings of the names of calls that are not answered yet: the run's summary lists them, and a test asks for each to
-be taken out once its calls are. With none left, this and that test go."""
 
 CLIENTS: dict[tuple[str, str], Callable[..., Any]] = {
     ("groq", "blocking"): groq.Groq,
@@ -148,23 +139,7 @@ async def drive(name: str, how: str, roots: Callable[[str], str]) -> None:
 
 @pytest.mark.filterwarnings(DEPRECATED)
 @pytest.mark.parametrize("how", HOWS)
-@pytest.mark.parametrize("name", sorted(name for name in CALLS if not name.startswith(PENDING)))
+@pytest.mark.parametrize("name", sorted(CALLS))
 async def test_method_is_driven(name: str, how: str, roots: Callable[[str], str]) -> None:
     """It does what the SDK promises of it, against a gateway over the built-in simulator."""
     await drive(name, how, roots)
-
-
-@pytest.mark.filterwarnings(DEPRECATED)
-@pytest.mark.parametrize("prefix", PENDING)
-async def test_pending_call_is_not_answered_yet(prefix: str, roots: Callable[[str], str]) -> None:
-    """The summary says how much of it fails; once all answers, it has to be taken out of PENDING."""
-    closed = []
-    calls = [(name, how) for name in sorted(CALLS) if name.startswith(prefix) for how in HOWS]
-    for name, how in calls:
-        try:
-            await drive(name, how, roots)
-        except FAILURES as error:
-            closed.append(f"{name} {how}: {type(error).__name__}")
-    if closed:
-        pytest.xfail(f"PENDING: {len(closed)} of {len(calls)} calls fail, first {closed[0]}")
-    pytest.fail(f"all {len(calls)} calls of {prefix} answer: take it out of PENDING")

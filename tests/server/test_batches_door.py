@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import groq
@@ -15,6 +17,7 @@ from groq.types import BatchCancelResponse, BatchCreateResponse, BatchListRespon
 from openai.types import Batch
 from tests.running_gateway import QUICK, SHORT, RunningGateway, running_gateway
 
+from headgate.runtime.keys import config_line, new_virtual_key
 from headgate.simulator.settings import SimulatorSettings
 
 MODEL = "openai/gpt-oss-20b"
@@ -151,6 +154,17 @@ def test_line_that_is_refused_goes_to_the_error_file(oai: openai.OpenAI) -> None
     assert failed["response"]["body"]["error"]["code"] == "model_not_found"
 
 
+def test_audio_lines(oai: openai.OpenAI) -> None:
+    """They name an address, and run in a batch of their own endpoint as in one of the chat endpoint, as Groq has it."""
+    url = "/v1/audio/transcriptions"
+    body = {"model": "whisper-large-v3-turbo", "url": "https://example.com/speech.mp3"}
+    for endpoint in (CHAT, url):
+        done = ended(oai, created(oai, [line(1, url=url, body=body)], endpoint=endpoint))
+        assert done.output_file_id is not None, done
+        result = read_lines(oai.files.content(done.output_file_id).read())["line-1"]
+        assert result["response"]["body"]["text"]
+
+
 def test_every_endpoint(oai: openai.OpenAI) -> None:
     """Lines of embeddings and of the Responses API are answered in the words of their own APIs."""
     ways = {
@@ -228,3 +242,22 @@ def test_what_has_ended_cannot_be_cancelled(oai: openai.OpenAI) -> None:
         oai.batches.cancel(done.id)
     with pytest.raises(openai.NotFoundError):
         oai.batches.cancel("batch_unknown")
+
+
+def test_callers_with_a_provider_key_of_their_own(tmp_path: Path) -> None:
+    """No batch of theirs runs at the operator's expense, and without a gateway key nothing is kept for them."""
+    key, row = new_virtual_key(random.Random(1).randbytes, tenant="team")
+    config = tmp_path / "headgate.toml"
+    config.write_text(config_line(row) + '[auth]\npassthrough = "always"\n', encoding="utf-8")
+    with running_gateway(store=tmp_path / "store" / "headgate.sqlite3", config=config) as gateway:
+        alone = {"authorization": "Bearer gsk_their_own"}
+        both = alone | {"x-api-key": key}
+        form = {"data": {"purpose": "batch"}, "files": {"file": ("in.jsonl", jsonl([line(1)]))}}
+        assert httpx.post(f"{gateway.v1}/files", headers=alone, **form).status_code == 403  # type: ignore[arg-type]
+        assert httpx.get(f"{gateway.v1}/batches", headers=alone).status_code == 403
+        file = httpx.post(f"{gateway.v1}/files", headers=both, **form).json()  # type: ignore[arg-type]
+        asked = {"input_file_id": file["id"], "endpoint": CHAT, "completion_window": "24h"}
+        refused = httpx.post(f"{gateway.v1}/batches", headers=both, json=asked)
+        assert refused.status_code == 403
+        assert "provider key" in refused.json()["error"]["message"]
+        assert httpx.get(f"{gateway.v1}/batches", headers=both).json()["data"] == []

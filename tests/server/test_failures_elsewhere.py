@@ -1,4 +1,4 @@
-"""What each provider says when it fails, over real sockets: read as the remedy table means it, and Groq answers instead.
+"""What each provider says when it fails, over real sockets: read as the remedy table means it, and Groq answers.
 
 The provider comes first on the route and Groq second. What the errors look like is groq-api.md 13, as the profiles of
 the simulator write them.
@@ -54,7 +54,7 @@ SITUATIONS: Final[dict[str, tuple[Fault | None, tuple[K, ...]]]] = {
     "bad gateway": (Fault(F.BAD_GATEWAY), (K.OVER_CAPACITY,) * 5),
     "page": (Fault(F.HTML), (K.MALFORMED_BODY,) * 5),
     "no choice": (Fault(F.EMPTY_CHOICES), (K.MALFORMED_BODY,) * 5),
-    "reset": (Fault(F.RESET_AFTER_HEADERS), (K.NETWORK,) * 5),
+    "reset": (Fault(F.RESET_BEFORE_HEADERS), (K.NETWORK,) * 5),
 }
 CASES: Final = [
     (situation, provider, kinds[index])
@@ -96,7 +96,7 @@ async def streamed(provider: str, fault: Fault) -> tuple[Answer, list[tuple[str,
 
 @pytest.mark.parametrize("provider", FIRST)
 async def test_an_error_at_the_start_of_a_stream_is_passed(provider: str) -> None:
-    """Told in an event, or beside a choice (OpenRouter): nobody has seen a word, so the other provider's stream comes."""
+    """Told in an event, or beside a choice (OpenRouter): nobody has seen a word, so the other stream comes."""
     answer, calls = await streamed(provider, Fault(F.STREAM_ERROR_EVENT, at=0.0))
     assert [name for name, _ in calls] == [provider, "groq"]
     assert calls[0][1] in {K.OVER_CAPACITY, K.STREAM_BROKE_EARLY}

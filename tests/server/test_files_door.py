@@ -155,6 +155,24 @@ def test_file_too_large(tmp_path: Path) -> None:
         assert not list(tmp_path.rglob("file_*"))
 
 
+def test_tenant_that_keeps_much(tmp_path: Path) -> None:
+    """413 that names the setting; after a file is deleted there is room again."""
+    flags = {"batch.max_stored_bytes_per_tenant": 2048}
+    with running_gateway(store=tmp_path / "headgate.sqlite3", flags=flags) as gateway:
+
+        def upload() -> httpx.Response:
+            file = {"file": ("a.jsonl", b"x" * 1500)}
+            return httpx.post(f"{gateway.v1}/files", data={"purpose": "batch"}, files=file)
+
+        first = upload()
+        assert first.status_code == 200
+        full = upload()
+        assert full.status_code == 413
+        assert "max_stored_bytes_per_tenant" in full.json()["error"]["message"]
+        assert httpx.delete(f"{gateway.v1}/files/{first.json()['id']}").json()["deleted"]
+        assert upload().status_code == 200
+
+
 def test_without_a_store() -> None:
     """Both doors say that it is missing and what to set; SDKs do not try again."""
     with running_gateway() as gateway:

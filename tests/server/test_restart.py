@@ -98,6 +98,17 @@ class Served:
         return said.decode()
 
 
+async def greeting(process: asyncio.subprocess.Process) -> str:
+    """What a gateway says until it has named its address."""
+    assert process.stderr is not None
+    said = ""
+    while "Groq SDK:" not in said:
+        line = await process.stderr.readline()
+        assert line, said
+        said += line.decode()
+    return said
+
+
 @contextlib.asynccontextmanager
 async def served(environ: Mapping[str, str], store: Path, *more: str) -> AsyncIterator[Served]:
     """A gateway that is ready, as a process of its own; killed in the end."""
@@ -107,14 +118,9 @@ async def served(environ: Mapping[str, str], store: Path, *more: str) -> AsyncIt
         cwd=ROOT / "tests",
         stderr=asyncio.subprocess.PIPE,
     )
-    assert process.stderr is not None
-    said = ""
     try:
         async with asyncio.timeout(STARTS_WITHIN_S), aiohttp.ClientSession() as client:
-            while "Groq SDK:" not in said:
-                line = (await process.stderr.readline()).decode()
-                assert line, said
-                said += line
+            said = await greeting(process)
             found = re.search(r"listens on (http://\S+)", said)
             assert found is not None
             gateway = Served(process, found[1], client)
@@ -278,15 +284,23 @@ async def test_simulator_twice(tmp_path: Path) -> None:
             process = await asyncio.create_subprocess_exec(*command, env=env, stderr=asyncio.subprocess.PIPE)
             stack.push_async_callback(process.wait)
             stack.callback(process.terminate)
-            assert process.stderr is not None
-            said = ""
-            while "Groq SDK:" not in said:
-                line = await process.stderr.readline()
-                assert line, said
-                said += line.decode()
-            greetings.append(said)
+            greetings.append(await greeting(process))
     assert "Another gateway" not in greetings[0]
     assert "keeps files and usage until it ends" in greetings[1]
+
+
+async def test_nowhere_to_write(tmp_path: Path) -> None:
+    """Where nobody named a file and the usual folder cannot be made, the gateway serves and says that nothing stays."""
+    (tmp_path / "home").write_text("no folder", encoding="utf-8")
+    environ = {"XDG_DATA_HOME": str(tmp_path / "home"), "HOME": str(tmp_path / "home")}
+    env = {name: text for name, text in environment(environ).items() if name != "HEADGATE_STORE__ENABLED"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "headgate", "serve", "--port", "0"), env=env, stderr=asyncio.subprocess.PIPE
+    )
+    said = await greeting(process)
+    process.terminate()
+    await process.communicate()
+    assert "Nothing is kept over a restart" in said
 
 
 async def test_simulator_starts_empty(tmp_path: Path) -> None:
@@ -310,12 +324,7 @@ async def test_damaged_store(tmp_path: Path) -> None:
         env=environment({"HEADGATE_STORE__ENABLED": "true"}),
         stderr=asyncio.subprocess.PIPE,
     )
-    assert process.stderr is not None
-    said = ""
-    while "Groq SDK:" not in said:
-        line = await process.stderr.readline()
-        assert line, said
-        said += line.decode()
+    said = await greeting(process)
     process.terminate()
     await process.communicate()
     assert "The store was damaged" in said

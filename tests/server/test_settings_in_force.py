@@ -28,7 +28,7 @@ async def test_mending_can_be_switched_off() -> None:
     body = chat("please as json", response_format={"type": "json_object"})
     async with open_house(pretend(fails)) as house:
         assert (await house.ask(body)).label("reason") == "mended"
-    async with open_house(pretend(fails), toml="[local]\nmend = false") as house:
+    async with open_house(pretend(fails), route="max_attempts = 1", toml="[local]\nmend = false") as house:
         assert (await house.ask(body)).status == 400
 
 

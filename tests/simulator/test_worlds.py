@@ -18,6 +18,7 @@ from headgate.domain.answer import Source
 from headgate.domain.fact import RequestFinished
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.limits import Amounts, Deployment, SeenLimits
+from headgate.domain.request import Check
 from headgate.domain.time import Instant
 from headgate.quota.correction import Note
 from headgate.simulator.invariants import Invariant, Violation, every_invariant
@@ -272,6 +273,13 @@ def open_call(scene: Forged) -> OpenCall:
     return OpenCall(1, plan, "k1", f"{scene.run.request.id}#1", Note(NOW, 0.0, 0.0, 0.0, 0.0, 0, 0, 0, 0), NOW, 0)
 
 
+def prose_for_json(scene: Forged, invariant: Invariant) -> None:
+    scene.run.chat.check = Check.JSON
+    answered(scene, b'{"choices":[{"message":{"content":"Well, no."}}]}')
+    scene.run.request = msgspec.structs.replace(scene.run.request, stream=False)
+    invariant.finished(scene.run, NOW)
+
+
 FORGERIES: dict[int, Callable[[Forged, Invariant], None]] = {
     1: over_admission,
     2: two_ends,
@@ -294,6 +302,7 @@ FORGERIES: dict[int, Callable[[Forged, Invariant], None]] = {
     28: freed_twice,
     37: second_probe,
     39: not_recovered,
+    41: prose_for_json,
 }
 
 

@@ -8,7 +8,7 @@ from tests.store.writing_process import LINES
 from headgate.store.batch_rows import BatchChange, BatchStatus, LineCounts, LineResult
 from headgate.store.migrate import Migration, migrate, schema_version
 from headgate.store.rows import MeterRow, StateRow
-from headgate.store.sqlite import CONTENTS, SqliteStore
+from headgate.store.sqlite import SqliteStore, contents_of
 from headgate.store.sqlite_opening import connect
 
 
@@ -64,7 +64,7 @@ async def test_kill_while_levels_change(path: Path, lines: int) -> None:
 async def test_kill_during_uploads(path: Path) -> None:
     """Every file that was acknowledged is whole; of the others neither a row nor a content is left."""
     said = [line.split() for line in killed_after("files", path, 5)]
-    left_behind = {entry.name for entry in path.with_name(CONTENTS).iterdir()}
+    left_behind = {entry.name for entry in contents_of(path).iterdir()}
     store = SqliteStore.open(path)
     page = await store.files.page("acme", limit=1000)
     rows = {row.id: row.size_bytes for row in page.rows}
@@ -74,7 +74,7 @@ async def test_kill_during_uploads(path: Path) -> None:
         assert content is not None
         parts = b"".join([chunk async for chunk in content])
         assert parts == b"".join(bytes([int(first), part]) * (len(parts) // 16) for part in range(8))
-    contents = {entry.name for entry in path.with_name(CONTENTS).iterdir()}
+    contents = {entry.name for entry in contents_of(path).iterdir()}
     assert contents == set(rows)
     assert store.opened.removed_orphans == len(left_behind - contents)
     await store.close()

@@ -7,7 +7,7 @@ from tests.store.stored import asked, reopened, usage, writing
 
 from headgate.store.problems import StoreError, StoreFault, fault_of, store_error
 from headgate.store.rows import MeterRow, UsageFilter
-from headgate.store.sqlite import CONTENTS, SqliteStore
+from headgate.store.sqlite import SqliteStore, contents_of
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_disk_that_is_full_for_a_while(path: Path) -> None:
     assert {name for name in kept if name.startswith("full-")} == acknowledged
     assert {f"appended-{count}" for count in range(len(acknowledged) + 3)} <= kept
     assert {"before", "after"} <= kept
-    assert list(path.with_name(CONTENTS).iterdir()) == []
+    assert list(contents_of(path).iterdir()) == []
 
 
 async def test_full_database(path: Path) -> None:

@@ -9,7 +9,7 @@ from headgate.store.content import CHUNK_BYTES
 from headgate.store.contract import Store
 from headgate.store.problems import AlreadyExists, FileTooLarge, StoreError, StoreFault, UnknownCursor
 from headgate.store.rows import FileRow
-from headgate.store.sqlite import CONTENTS, SqliteStore
+from headgate.store.sqlite import SqliteStore, contents_of
 
 MOST = 4 * CHUNK_BYTES
 
@@ -52,7 +52,7 @@ async def test_content_too_large(store: Store, path: Path) -> None:
     with pytest.raises(FileTooLarge):
         await store.files.create(new_file(1), chunks(b"x" * MOST, b"y"), most_bytes=MOST)
     assert await store.files.find("acme", "file_1") is None
-    assert list(path.with_name(CONTENTS).iterdir()) == []
+    assert list(contents_of(path).iterdir()) == []
 
 
 async def test_upload_that_breaks(store: Store, path: Path) -> None:
@@ -64,7 +64,7 @@ async def test_upload_that_breaks(store: Store, path: Path) -> None:
 
     with pytest.raises(ConnectionResetError):
         await store.files.create(new_file(1), broken(), most_bytes=MOST)
-    assert list(path.with_name(CONTENTS).iterdir()) == []
+    assert list(contents_of(path).iterdir()) == []
 
 
 async def test_upload_that_is_cancelled(store: Store, path: Path) -> None:
@@ -82,7 +82,7 @@ async def test_upload_that_is_cancelled(store: Store, path: Path) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert list(path.with_name(CONTENTS).iterdir()) == []
+    assert list(contents_of(path).iterdir()) == []
 
 
 async def test_same_id_twice(store: Store) -> None:
@@ -114,7 +114,7 @@ async def test_deleted_file(store: Store, path: Path) -> None:
     assert await store.files.delete("acme", "file_1")
     assert not await store.files.delete("acme", "file_1")
     assert await content_of(store, "acme", "file_1") is None
-    assert list(path.with_name(CONTENTS).iterdir()) == []
+    assert list(contents_of(path).iterdir()) == []
 
 
 async def test_expired_files(store: Store, path: Path) -> None:
@@ -122,13 +122,13 @@ async def test_expired_files(store: Store, path: Path) -> None:
     for number, expires_at in enumerate((None, 10, 20)):
         await store.files.create(new_file(number, expires_at=expires_at), chunks(b"x"), most_bytes=MOST)
     assert await store.files.forget_expired(10) == 1
-    assert sorted(entry.name for entry in path.with_name(CONTENTS).iterdir()) == ["file_0", "file_2"]
+    assert sorted(entry.name for entry in contents_of(path).iterdir()) == ["file_0", "file_2"]
 
 
 async def test_content_that_somebody_removed(store: Store, path: Path) -> None:
     """The row is there, its content is not: that is a fault of the storage, told before the first chunk."""
     await store.files.create(new_file(1), chunks(b"x"), most_bytes=MOST)
-    (path.with_name(CONTENTS) / "file_1").unlink()
+    (contents_of(path) / "file_1").unlink()
     with pytest.raises(StoreError) as caught:
         await store.files.read("acme", "file_1")
     assert caught.value.fault is StoreFault.IO
@@ -140,7 +140,7 @@ async def test_contents_without_a_row(path: Path) -> None:
     await store.files.create(new_file(1), chunks(b"kept"), most_bytes=MOST)
     await store.close()
     for name in ("file_2", "file_3.part"):
-        (path.with_name(CONTENTS) / name).write_bytes(b"orphan")
+        (contents_of(path) / name).write_bytes(b"orphan")
     again = SqliteStore.open(path)
     assert again.opened.removed_orphans == 2
     assert await content_of(again, "acme", "file_1") == b"kept"

@@ -12,7 +12,7 @@ from headgate.store.batch_rows import BatchStatus, LineCounts, LineResult
 from headgate.store.migrate import Migration, migrate, shipped_migrations, statements
 from headgate.store.problems import StoreError, StoreFault
 from headgate.store.rows import MeterRow, StateRow, UsageFilter
-from headgate.store.sqlite import CONTENTS, SqliteStore
+from headgate.store.sqlite import SqliteStore, contents_of
 from headgate.store.sqlite_opening import Durability, connect
 
 VERSION_1 = Path(__file__).parent / "version_1.sql"
@@ -26,8 +26,8 @@ def first_version(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.executescript(VERSION_1.read_text(encoding="utf-8"))
     connection.close()
-    path.with_name(CONTENTS).mkdir()
-    (path.with_name(CONTENTS) / "file_1").write_bytes(b"{}\n")
+    contents_of(path).mkdir()
+    (contents_of(path) / "file_1").write_bytes(b"{}\n")
 
 
 async def test_database_of_version_1(path: Path) -> None:
@@ -165,7 +165,7 @@ def test_new_database(path: Path) -> None:
     store = SqliteStore.open(path)
     modes = {entry.name: entry.stat().st_mode & 0o777 for entry in path.parent.iterdir()}
     assert path.parent.stat().st_mode & 0o777 == 0o700
-    assert modes.pop(CONTENTS) == 0o700
+    assert modes.pop(contents_of(path).name) == 0o700
     assert set(modes) >= {path.name, f"{path.name}-wal", f"{path.name}-owner"}
     assert set(modes.values()) == {0o600}
     store.close_now()
@@ -176,7 +176,7 @@ async def test_content_is_private(path: Path) -> None:
     """A content is for its owner only."""
     store = SqliteStore.open(path)
     await store.files.create(new_file(1), chunks(b"x"), most_bytes=10)
-    assert (path.with_name(CONTENTS) / "file_1").stat().st_mode & 0o777 == 0o600
+    assert (contents_of(path) / "file_1").stat().st_mode & 0o777 == 0o600
     await store.close()
 
 
@@ -231,7 +231,9 @@ async def test_damaged_database(path: Path, damage: str) -> None:
     assert aside is not None
     assert again.opened.damage
     assert aside.read_bytes() == damaged
-    (contents,) = [entry for entry in aside.parent.iterdir() if entry.name.startswith(f"{CONTENTS}.damaged-")]
+    (contents,) = [
+        entry for entry in aside.parent.iterdir() if entry.name.startswith(f"{contents_of(path).name}.damaged-")
+    ]
     assert (contents / "file_1").read_bytes() == b"content"
     assert (await again.usage.page(UsageFilter())).rows == ()
     await again.usage.write(usage(1))
@@ -266,3 +268,12 @@ def test_place_that_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("x", encoding="ascii")
     with pytest.raises(StoreError, match="taken"):
         SqliteStore.open(tmp_path / "taken" / "headgate.sqlite3")
+
+
+async def test_two_databases_in_one_folder(path: Path) -> None:
+    """Opening one leaves the contents of the other alone."""
+    one = SqliteStore.open(path)
+    await one.files.create(new_file(1), chunks(b"content"), most_bytes=100)
+    await one.close()
+    SqliteStore.open(path.with_name("other.sqlite3")).close_now()
+    assert (contents_of(path) / "file_1").read_bytes() == b"content"

@@ -12,6 +12,8 @@ from headgate.domain.request import Need
 AUTO: Final = "auto"
 REMEMBERED_RESOLUTIONS: Final = 4096
 LONGEST_COMPARED_NAME: Final = 200
+SUBSTITUTED: Final = frozenset({Kind.CHAT, Kind.TRANSCRIPTION})
+"""Kinds whose models can stand in for each other: a voice, a vector or a verdict is nobody else's."""
 
 _STANDARD: Final = LADDER.index("standard")
 _NO_LIMITS: Final[dict[Dimension, int]] = {}
@@ -97,8 +99,9 @@ class Catalog:
         """What a model name means for a request with these needs; None for a name that nobody knows.
 
         The named model comes first (the end of its successors when it no longer runs), then, if `substitute`, the
-        other running chat models of its provider that meet the needs: same tier, neighbouring tier, the rest; those of
-        other providers stand in `elsewhere`. A model that cannot meet the needs stays only when nothing else can.
+        other running models of its kind and provider that meet the needs: same tier, neighbouring tier, the rest; those
+        of other providers stand in `elsewhere`. Only models for chat and transcription have substitutes. A model that
+        cannot meet the needs stays only when nothing else can.
         """
         key = (name, needs, substitute)
         found = self._resolved.get(key)
@@ -154,8 +157,9 @@ class Catalog:
         if tier == name or (tier != AUTO and not self._members.get(tier)):
             return None
         members = self._members.get(tier, ())
-        if tier == AUTO or (substitute and members[0].kind is Kind.CHAT):
-            members = (*members, *self._substitutes(_rungs_of_tier(tier, members), members))
+        if tier == AUTO or (substitute and members[0].kind in SUBSTITUTED):
+            kind = members[0].kind if members else Kind.CHAT
+            members = (*members, *self._substitutes(kind, _rungs_of_tier(tier, members), members))
         home = min(members, key=self._place).provider if members else GROQ
         return Resolution(name, None, *self._split(members, home, needs), tier=tier)
 
@@ -166,8 +170,8 @@ class Catalog:
             return None
         first = () if model is None else (model,)
         candidates = first
-        if substitute and asked.kind is Kind.CHAT:
-            candidates = (*first, *self._substitutes(_rungs(model or asked), first))
+        if substitute and asked.kind in SUBSTITUTED:
+            candidates = (*first, *self._substitutes(asked.kind, _rungs(model or asked), first))
         retired = asked.id if model is not asked else None
         return Resolution(name, model, *self._split(candidates, home, needs), retired=retired)
 
@@ -190,11 +194,11 @@ class Catalog:
             return model
         return self.successor(model.id)
 
-    def _substitutes(self, rungs: tuple[int, ...], besides: tuple[Model, ...]) -> list[Model]:
-        """Running chat models by their distance on the ladder of tiers."""
+    def _substitutes(self, kind: Kind, rungs: tuple[int, ...], besides: tuple[Model, ...]) -> list[Model]:
+        """Running models of a kind by their distance on the ladder of tiers."""
         taken = {model.id for model in besides}
         others = [
-            model for model in self.current() if model.substitute and model.kind is Kind.CHAT and model.id not in taken
+            model for model in self.current() if model.substitute and model.kind is kind and model.id not in taken
         ]
         return sorted(others, key=lambda model: min(abs(a - b) for a in rungs for b in _rungs(model)))
 

@@ -95,7 +95,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def meets(self, needs: Need) -> bool:
         """Whether the model can do everything that is needed."""
-        return needs in self.can
+        return needs in (self.can | Need.TRANSLATION if self.translates else self.can)
 
     def cost_nanousd(self, usage: Usage) -> int:
         """What one usage row costs, rounded once, half to even; parts without a known price cost nothing."""

@@ -39,9 +39,7 @@ PROVIDERS: Final[dict[str, Provider]] = {
         Provider("groq", DialectName.GROQ, "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
         Provider("openai", DialectName.OPENAI, "https://api.openai.com/v1", "OPENAI_API_KEY"),
         Provider("mistral", DialectName.MISTRAL, "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
-        Provider(
-            "gemini", DialectName.GEMINI, "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"
-        ),
+        Provider("gemini", DialectName.GEMINI, _GEMINI_URL, "GEMINI_API_KEY"),
         Provider("openrouter", DialectName.OPENROUTER, "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
     )
 }

@@ -1,7 +1,7 @@
 """The commands. Each imports what it needs when it is called, so that `headgate --help` is quick.
 
-Data goes to stdout, everything else to stderr. Exit codes: 0 ok, 1 failure, 2 usage, 75 try later, 78 bad
-configuration, 130 interrupted.
+Data goes to stdout, everything else to stderr. Exit codes: 0 ok, 1 failure, 2 usage, 3 partly done, 75 try later,
+78 bad configuration, 130 interrupted.
 """
 
 import sys
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from headgate.cli import chatting, documents, keys, listing, serving, settings, simulating
+from headgate.cli import batching, chatting, documents, keys, listing, serving, settings, simulating, usage
 from headgate.cli.terminal import INTERRUPTED, Failed, say
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ app = typer.Typer(
 app.command("serve")(serving.serve)
 app.command("chat")(chatting.chat)
 app.command("models")(listing.models)
+app.command("usage")(usage.usage)
+app.add_typer(batching.app, name="batch")
 app.add_typer(keys.app, name="keys")
 app.add_typer(settings.app, name="config")
 app.add_typer(documents.app, name="docs")

@@ -52,6 +52,9 @@ SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
     ("[upstream]", model.UpstreamSettings),
     ("[local]", model.LocalSettings),
     ("[handling]", model.HandlingSettings),
+    ("[audio]", model.AudioSettings),
+    ("[batch]", model.BatchSettings),
+    ("[store]", model.StoreSettings),
 )
 
 MODELS: Final = """\

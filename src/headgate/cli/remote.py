@@ -61,12 +61,13 @@ async def _ask(upstream: "Upstream", body: bytes, *, as_json: bool) -> None:
     else:
         whole = b"".join([chunk async for chunk in stream])
         if stream.status != 200:
-            raise Failed(_complaint(stream.status, whole), TRY_LATER if "retry-after" in stream.headers else FAILURE)
+            raise Failed(complaint(stream.status, whole), TRY_LATER if "retry-after" in stream.headers else FAILURE)
         put(f"{msgspec.json.format(whole, indent=2).decode()}\n" if as_json else f"{answer_text(whole)}\n")
     say(_label(stream.headers))
 
 
-def _complaint(status: int, body: bytes) -> str:
+def complaint(status: int, body: bytes) -> str:
+    """What a gateway said of an error, for a person."""
     import msgspec
 
     try:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import socket
 
     from headgate.runtime.settings import Settings
+    from headgate.store.sqlite import SqliteStore
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is shown instead of them
 
@@ -28,6 +29,9 @@ def serve(
         bool, typer.Option("--insecure-open", help="Listen beyond this machine without virtual keys.")
     ] = False,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="SQLite file that survives a restart (HEADGATE_STORE__PATH).")
+    ] = None,
 ) -> None:
     """Start the gateway. Without a provider key the built-in simulator answers."""
     flags = {
@@ -35,6 +39,7 @@ def serve(
         "server.port": port,
         "server.insecure_open": insecure_open or None,
         "server.log_level": log_level,
+        "store.path": None if store is None else str(store),
     }
     settings = load(config, flags)
     stopped_by = run(settings)
@@ -43,9 +48,10 @@ def serve(
 
 
 def run(settings: "Settings") -> int:
-    """Serve until a signal; its number. A second signal ends at once. Raises Failed when the port cannot be had."""
+    """Serve until a signal; its number. A second one ends at once. Raises Failed when port or store cannot be had."""
     import asyncio
 
+    from headgate.cli.storing import store_of
     from headgate.runtime.loop import new_event_loop
     from headgate.server.listen import CannotListen, bind
 
@@ -54,11 +60,11 @@ def run(settings: "Settings") -> int:
         bound = bind(settings.server.host, settings.server.port)
     except CannotListen as error:
         raise Failed(f"{error}.") from None
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(_serve(settings, bound))
+    with bound, store_of(settings) as store, asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(_serve(settings, bound, store))
 
 
-async def _serve(settings: "Settings", bound: "socket.socket") -> int:
+async def _serve(settings: "Settings", bound: "socket.socket", store: "SqliteStore | None") -> int:
     from headgate.assembly import make_gateway
     from headgate.runtime.loop import settle_memory
     from headgate.sdk.demo import UPSTREAM, start_simulator
@@ -69,7 +75,9 @@ async def _serve(settings: "Settings", bound: "socket.socket") -> int:
     if settings.uses_simulator:
         settings, simulator = await start_simulator(settings)
     upstream = "groq" if simulator is None else UPSTREAM
-    gateway = make_gateway(settings, upstream=upstream, environment=os.environ)
+    gateway = make_gateway(
+        settings, upstream=upstream, environment=os.environ, store=store, keeps_quota=simulator is None, tell=say
+    )
     server = make_server(App(gateway), settings.server)
     signals: list[int] = []
 
@@ -83,6 +91,7 @@ async def _serve(settings: "Settings", bound: "socket.socket") -> int:
     try:
         await server.serve(sockets=[bound])
     finally:
+        await gateway.stop()  # a second signal skips the server's own stop
         if simulator is not None:
             await simulator.close()
     return signals[0] if signals else 0

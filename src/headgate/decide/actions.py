@@ -11,6 +11,7 @@ from headgate.domain.answer import Refusal, Source, Usage
 from headgate.domain.fact import Fact
 from headgate.domain.failure import Failure
 from headgate.domain.limits import Amounts, Deployment, SeenLimits
+from headgate.domain.manner import Manner
 from headgate.domain.time import Instant, Seconds
 from headgate.quota.correction import Note as LevelNote
 from headgate.quota.lanes import Ticket
@@ -158,7 +159,8 @@ class Call(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Make an upstream exchange and report `Began` and `Replied`, or `Failed`.
 
     `first_s` bounds the wait for the first token of a stream, or for the whole of a buffered reply;
-    `deadline_at` bounds everything. `cap_tokens` goes upstream as `max_completion_tokens`.
+    `deadline_at` bounds everything. `cap_tokens` goes upstream as `max_completion_tokens`. `manner` says how the
+    request is to be worded.
     """
 
     number: int
@@ -171,6 +173,7 @@ class Call(msgspec.Struct, frozen=True, tag=True, gc=False):
     deadline_at: Instant
     service_tier: str | None = None
     is_repeat: bool = False
+    manner: Manner = Manner.USUAL
 
 
 class Enqueue(msgspec.Struct, frozen=True, tag=True, gc=False):
@@ -191,10 +194,24 @@ class Verify(msgspec.Struct, frozen=True, tag=True, gc=False):
     call: int
 
 
+class Mending(StrEnum):
+    """What is made of answers that were wrong, and the reason that their label then gives."""
+
+    TEXT = "mended"
+    RESCUE = "rescued"
+    EXTRACT = "partial"
+
+
 class Mend(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """Mend the text of a call's answer, or the `failed_generation` of its error; reply `Mended`."""
+    """Make an answer of what models wrote, without another call; reply `Mended`.
+
+    TEXT and RESCUE: of what `call` answered, or of the `failed_generation` of its error. EXTRACT: the best of all wrong
+    answers so far; `accepts_low` takes one that holds no more than a quarter to half of what was asked for.
+    """
 
     call: int
+    how: Mending = Mending.TEXT
+    accepts_low: bool = False
 
 
 class AnswerLocally(msgspec.Struct, frozen=True, tag=True, gc=False):

@@ -60,9 +60,10 @@ class Verified(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 class Mended(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """The answer was mended, or could not be."""
+    """An answer was made of what models wrote, or could not be. `call` is the one it is of; 0: the one asked about."""
 
     ok: bool
+    call: int = 0
 
 
 class AnsweredLocally(msgspec.Struct, frozen=True, tag=True, gc=False):

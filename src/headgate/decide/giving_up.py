@@ -11,6 +11,7 @@ from headgate.domain.answer import Refusal, RefusalCode, Source
 from headgate.domain.fact import RequestFinished
 from headgate.domain.failure import Failure
 from headgate.domain.failure import FailureKind as F
+from headgate.domain.request import Check
 from headgate.domain.time import Instant, Seconds
 
 if TYPE_CHECKING:
@@ -40,9 +41,35 @@ def finish(gate: "Gate", journey: Journey, failure: Failure, now: Instant) -> Ac
     return end(gate, journey, failure, remedy, now)
 
 
+def mend(journey: Journey, how: a.Mending, *, accepts_low: bool = False) -> Actions:
+    """Have an answer made of what models wrote."""
+    journey.phase = Phase.MENDING
+    journey.mending = a.Mend(journey.calls, how, accepts_low)
+    return (journey.mending,)
+
+
+def extract(journey: Journey, *, accepts_low: bool) -> Actions:
+    """Have the best of all wrong answers taken, if it is good enough."""
+    journey.extracted_call = journey.calls
+    return mend(journey, a.Mending.EXTRACT, accepts_low=accepts_low)
+
+
+def _can_extract(gate: "Gate", journey: Journey) -> bool:
+    """Whether earlier calls wrote answers that were wrong and may still hold enough, whatever failed since."""
+    extracts = Remedy.PARTIAL_EXTRACTION in gate.rows[F.INVALID_JSON].remedies
+    is_new = journey.extracted_call != journey.calls
+    return bool(journey.wrong) and is_new and extracts and journey.request.check is Check.SCHEMA
+
+
+_NOTHING_IS_MISSED: Final = frozenset({Remedy.ABANDON, Remedy.ERROR_EVENT, Remedy.REJECT_OWN_KEY})
+
+
 def end(gate: "Gate", journey: Journey, failure: Failure, remedy: Remedy, now: Instant) -> Actions:
-    """End as the remedy says. A complete answer that only our own cap cut short beats anything that is no answer."""
+    """End as the remedy says. A complete answer that only our own cap cut short beats anything that is no answer, and
+    so does an earlier one that was wrong but holds enough."""
     journey.reason = journey.reason or failure.kind
+    if remedy not in _NOTHING_IS_MISSED and _can_extract(gate, journey):
+        return extract(journey, accepts_low=True)
     if journey.cut_call and remedy is not Remedy.ABANDON:
         journey.phase = Phase.DONE
         assert journey.cut_plan is not None
@@ -133,5 +160,8 @@ def finished(journey: Journey, ending: a.Finish, now: Instant) -> a.Note:
             None if ending.refusal is None else ending.refusal.code,
             request.agent,
             request.task,
+            request.route,
+            request.session,
+            served.organisation if served is not None else "",
         )
     )

@@ -4,9 +4,11 @@ from enum import IntEnum
 
 import msgspec
 
+from headgate.decide.actions import Mend
 from headgate.domain.answer import Reply, Tried, Usage
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.limits import Amounts, Deployment
+from headgate.domain.manner import Manner
 from headgate.domain.request import Request
 from headgate.domain.time import Instant, Seconds
 from headgate.quota.correction import Note as LevelNote
@@ -63,17 +65,29 @@ class OpenCall(msgspec.Struct, gc=False):
     absorbed: bool = False
 
 
+class Wrong(msgspec.Struct, frozen=True, gc=False):
+    """A call that wrote something else than it was asked for. `generation` is what came back as an error, if it did."""
+
+    call: int
+    plan: Plan
+    generation: str | None = None
+
+
 class Journey(msgspec.Struct, gc=False):
     """One request and what has been done for it. Only the machine changes it.
 
-    `task` is what the output length is learned by: the request's task, else its agent. `rows` names the remedy row of a
-    failure once for each time that it was followed. Names are few here, so tuples do for sets.
+    `task` is what the output length is learned by: the request's task, else its agent. `turn` is the gate's at arrival:
+    where the request stands among others that take turns. `unable` is why the first candidates could not be asked, but
+    others could. `rows` names the remedy row of a failure once for each time that it led to another call. `mended_call`
+    and `extracted_call` are the last call when that was tried: it is tried once for each. Names are few here, so tuples
+    do for sets.
     """
 
     request: Request
     phase: Phase = Phase.NEW
     prompt_weight: float = 0.0
     task: str = ""
+    turn: int = 0
     attempts: int = 0
     calls: int = 0
     reservations: int = 0
@@ -86,8 +100,13 @@ class Journey(msgspec.Struct, gc=False):
     failed: Plan | None = None
     retry: Plan | None = None
     reply: Reply | None = None
+    unable: Failure | None = None
     last_key: str = ""
     mended_call: int = 0
+    extracted_call: int = 0
+    mending: Mend | None = None
+    wrong: tuple[Wrong, ...] = ()
+    manner: Manner = Manner.USUAL
     checked_call: int = 0
     cut_call: int = 0
     cut_plan: Plan | None = None

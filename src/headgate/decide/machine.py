@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Final
 
 from headgate.decide import actions as a
 from headgate.decide import events as e
-from headgate.decide import giving_up, routing, settling
-from headgate.decide.journey import Journey, OpenCall, Phase, Plan
+from headgate.decide import giving_up, routing, settling, unable
+from headgate.decide.journey import Journey, OpenCall, Phase, Plan, Wrong
 from headgate.decide.learned import weight
 from headgate.decide.remedies import Remedy
 from headgate.decide.remedying import take
 from headgate.domain.answer import Source
+from headgate.domain.fact import AnswerDiscarded
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.request import Check
 from headgate.domain.time import Instant, Seconds
@@ -42,6 +43,7 @@ _RESERVING: Final = Phase.RESERVING
 _CALLING: Final = Phase.CALLING
 _DONE: Final = Phase.DONE
 _NO_CHECK: Final = Check.NONE
+_WRONG: Final = frozenset({FailureKind.INVALID_JSON, FailureKind.MALFORMED_BODY})
 _ANSWER: Final = a.Ending.ANSWER
 _UPSTREAM: Final = Source.UPSTREAM
 
@@ -58,6 +60,7 @@ def _arrived(gate: "Gate", journey: Journey, event: e.Arrived, now: Instant) -> 
     request = event.request
     journey.prompt_weight = weight(request.prompt)
     journey.task = request.task or request.agent or ""
+    journey.turn = gate.turn
     return seek(gate, journey, now)
 
 
@@ -95,7 +98,7 @@ def no_place(gate: "Gate", journey: Journey, now: Instant) -> Actions:
         if plan is not None:
             gate.remedy_taken(Remedy.OTHER_PROVIDER)
             return reserve(journey, plan)
-    failure = journey.failure or Failure(FailureKind.NO_KEY_LEFT, written=False)
+    failure = journey.failure or journey.unable or Failure(FailureKind.NO_KEY_LEFT, written=False)
     return giving_up.finish(gate, journey, failure, now)
 
 
@@ -155,6 +158,7 @@ def _granted(gate: "Gate", journey: Journey, event: e.Granted, now: Instant) -> 
             request.deadline_at,
             "on_demand" if journey.on_demand else None,
             is_repeat,
+            journey.manner,
         ),
     )
 
@@ -253,30 +257,52 @@ def _failed(gate: "Gate", journey: Journey, event: e.Failed, now: Instant) -> Ac
     assert call.number == event.call
     settled = settling.failed(gate, journey, call, event, now)
     journey.open = None
+    if unable.passed_over(gate, journey, call.plan, event.failure):
+        journey.phase = Phase.FAILED
+        return (*settled, a.Consider())
     journey.failure, journey.failed, journey.last_key = event.failure, call.plan, call.key
     if event.failure.kind not in settling.SAYS_NOTHING_OF_THE_ANSWERER:
         journey.excluded += (call.plan.deployment.id,)
+    if event.failure.kind in _WRONG:
+        journey.wrong += (Wrong(call.number, call.plan, event.failure.failed_generation),)
     journey.phase = Phase.FAILED
     return (*settled, a.Consider())
 
 
 def _considered(gate: "Gate", journey: Journey, event: e.Considered, now: Instant) -> Actions:  # noqa: ARG001
-    assert journey.failure is not None
+    if journey.failure is None:  # nothing failed yet: a provider that could not be asked was passed over
+        return seek(gate, journey, now)
     return take(gate, journey, journey.failure, now)
 
 
 def _verified(gate: "Gate", journey: Journey, event: e.Verified, now: Instant) -> Actions:
     if not event.problem:
         return answer(journey, journey.checked_call, _why(journey), now)
+    assert journey.failed is not None
+    journey.wrong += (Wrong(journey.checked_call, journey.failed),)
     journey.failure = Failure(FailureKind.INVALID_JSON, status=200, message=event.problem)
     return take(gate, journey, journey.failure, now)
 
 
 def _mended(gate: "Gate", journey: Journey, event: e.Mended, now: Instant) -> Actions:
-    assert journey.failure is not None
-    if event.ok:
-        return answer(journey, journey.mended_call, "mended", now)
-    return take(gate, journey, journey.failure, now)
+    mend, failure = journey.mending, journey.failure
+    assert mend is not None
+    assert failure is not None
+    if not event.ok:
+        return (*_discarded(journey, mend, now), *take(gate, journey, failure, now))
+    call = event.call or mend.call
+    plan = next((wrong.plan for wrong in journey.wrong if wrong.call == call), journey.failed)
+    assert plan is not None
+    journey.served, journey.fitted = plan.deployment, plan.fitted(journey.request.ask_tokens)
+    return answer(journey, call, mend.how.value, now)
+
+
+def _discarded(journey: Journey, mend: a.Mend, now: Instant) -> Actions:
+    """For review: nothing that any model wrote held enough."""
+    if mend.how is not a.Mending.EXTRACT or not mend.accepts_low:
+        return ()
+    places = tuple(wrong.plan.deployment for wrong in journey.wrong)
+    return (a.Note(AnswerDiscarded(now, journey.request.id, journey.request.tenant, places)),)
 
 
 def _answered_locally(gate: "Gate", journey: Journey, event: e.AnsweredLocally, now: Instant) -> Actions:

@@ -84,6 +84,10 @@ class Situation(Flag):
     KEY_CAN_RUN = auto()
     TIERED = auto()
     TEXT_TO_MEND = auto()
+    TEXT_TO_EXTRACT = auto()
+    CALL_TO_RESCUE = auto()
+    STRICT_CAN_RUN = auto()
+    SIMPLER_CAN_RUN = auto()
     OWN_KEY_FAILED = auto()
     UPSTREAM_BODY = auto()
     LOCAL_ALLOWED = auto()
@@ -102,7 +106,7 @@ _CALL: Final = Situation.CALLS_LEFT | Situation.ATTEMPTS_LEFT | Situation.ROW_LE
 NEEDS: Final[dict[Remedy, Situation]] = {
     Remedy.OTHER_ORGANISATION: _CALL | Situation.ORGANISATION_CAN_RUN,
     Remedy.OTHER_MODEL: _CALL | Situation.MODEL_CAN_RUN,
-    Remedy.OTHER_PROVIDER: _CALL | Situation.PROVIDER_CAN_RUN,
+    Remedy.OTHER_PROVIDER: Situation.CALLS_LEFT | Situation.ATTEMPTS_LEFT | Situation.PROVIDER_CAN_RUN,
     Remedy.FASTER_MODEL: _CALL | Situation.FASTER_CAN_RUN,
     Remedy.WAIT: _CALL | Situation.WAIT_FITS,
     Remedy.SHRINK: _CALL | Situation.SHRINK_FITS | Situation.REPEAT_ALLOWED,
@@ -113,8 +117,13 @@ NEEDS: Final[dict[Remedy, Situation]] = {
     Remedy.BACKOFF: _CALL | Situation.REPEAT_ALLOWED,
     Remedy.OTHER_ENDPOINT: _CALL | Situation.ENDPOINT_LEFT | Situation.REPEAT_ALLOWED,
     Remedy.ON_DEMAND: _CALL | Situation.TIERED | Situation.REPEAT_ALLOWED,
-    Remedy.MEND: Situation.ROW_LEFT | Situation.TEXT_TO_MEND,
-    Remedy.TOLERANT_PARSE: Situation.ROW_LEFT | Situation.TEXT_TO_MEND,
+    Remedy.MEND: Situation.TEXT_TO_MEND,
+    Remedy.TOLERANT_PARSE: Situation.TEXT_TO_MEND,
+    Remedy.STRICT_MODEL: _CALL | Situation.STRICT_CAN_RUN,
+    Remedy.SIMPLER_PROMPT: _CALL | Situation.SIMPLER_CAN_RUN,
+    Remedy.PARTIAL_EXTRACTION: Situation.TEXT_TO_EXTRACT,
+    Remedy.RESCUE_TOOL_CALL: Situation.CALL_TO_RESCUE,
+    Remedy.LOWER_TEMPERATURE: _CALL | Situation.REPEAT_ALLOWED,
     Remedy.REJECT_OWN_KEY: Situation.OWN_KEY_FAILED,
     Remedy.RELAY: Situation.UPSTREAM_BODY,
     Remedy.ANSWER_LOCALLY: Situation.LOCAL_ALLOWED,
@@ -129,11 +138,6 @@ NOT_YET: Final[dict[Remedy, str]] = {
     Remedy.STALE_CACHE: "knowledge",
     Remedy.REPHRASE: "knowledge",
     Remedy.LOCAL_SAFEGUARD: "knowledge",
-    Remedy.STRICT_MODEL: "api",
-    Remedy.SIMPLER_PROMPT: "api",
-    Remedy.PARTIAL_EXTRACTION: "api",
-    Remedy.RESCUE_TOOL_CALL: "api",
-    Remedy.LOWER_TEMPERATURE: "api",
     Remedy.CONTINUE_STREAM: "api",
 }
 """Remedies that a later issue builds, and which: typed as not available yet, skipped, and counted by a test."""
@@ -194,7 +198,7 @@ ROWS: Final[dict[F, Row]] = {
     ),
     F.MALFORMED_BODY: Row((_R.TOLERANT_PARSE, _R.PARTIAL_EXTRACTION, *_NETWORK), limit=2),
     F.TOOL_CALL_FAILED: Row(
-        (_R.RESCUE_TOOL_CALL, _R.LOWER_TEMPERATURE, _R.RELAY, *_GIVE_UP),
+        (_R.RESCUE_TOOL_CALL, _R.LOWER_TEMPERATURE, _R.OTHER_MODEL, _R.RELAY, *_GIVE_UP),
         limit=1,
     ),
     F.SAFETY_REFUSAL: Row((_R.REPHRASE, _R.LOCAL_SAFEGUARD, _R.RELAY, *_GIVE_UP), limit=1),
@@ -224,6 +228,17 @@ def choose(kind: F, situation: Situation, rows: Rows = ROWS) -> Remedy:
         if needs is not None and needs in situation:
             return remedy
     raise AssertionError(f"the row of {kind} ends without an unconditional remedy")
+
+
+def calls(remedy: Remedy) -> bool:
+    """Whether the remedy makes another call: only such ones count against the limit of a row."""
+    return Situation.CALLS_LEFT in NEEDS.get(remedy, Situation.NONE)
+
+
+def calls_after(kind: F, remedy: Remedy, situation: Situation, rows: Rows = ROWS) -> bool:
+    """Whether the row would call again if this remedy came to nothing."""
+    following = rows[kind].remedies[rows[kind].remedies.index(remedy) + 1 :]
+    return any(calls(each) and NEEDS[each] in situation for each in following)
 
 
 def without(kind: F, part: Remedy | Effect) -> dict[F, Row]:

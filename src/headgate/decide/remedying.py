@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Final
 from headgate.decide import actions as a
 from headgate.decide import giving_up, routing
 from headgate.decide.journey import Journey, Phase, Plan
-from headgate.decide.remedies import Remedy, Situation, choose
+from headgate.decide.learned import weight
+from headgate.decide.remedies import Remedy, Situation, calls, calls_after, choose
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.limits import Deployment
+from headgate.domain.manner import Manner
+from headgate.domain.request import Check, PromptSize
 from headgate.domain.time import Instant
 from headgate.quota.lanes import Ticket
 
@@ -25,7 +28,9 @@ def take(gate: "Gate", journey: Journey, failure: Failure, now: Instant) -> Acti
     view = View(gate, journey, failure, now)
     situation = view.situation()
     remedy = choose(failure.kind, situation, gate.rows)
-    journey.rows += (failure.kind,)
+    if calls(remedy):
+        journey.rows += (failure.kind,)
+    view.is_last_resort = not calls_after(failure.kind, remedy, situation, gate.rows)
     gate.remedy_taken(remedy)
     return _METHODS[remedy](view)
 
@@ -38,6 +43,7 @@ class View:
         assert journey.failed is not None
         self.failed: Plan = journey.failed
         self.waiting_ticket: Ticket | None = None
+        self.is_last_resort = True
 
     # Where it could run ----------------------------------------------------------------------------------------------
 
@@ -88,6 +94,31 @@ class View:
         named = None if row is None else self.pick(lambda d: d.model == row.id)
         return named or self.model() or self.pick(lambda d: d.id != self.failed.deployment.id)
 
+    def strict(self) -> Plan | None:
+        """A model that was not asked yet: for a schema one with a strict mode, if there is one; here or elsewhere."""
+        gate, journey = self.gate, self.journey
+        asked = {name.split(":", 2)[2] for name in journey.called}
+        if journey.request.check is Check.SCHEMA:
+            strict = self._new(lambda d: d.model not in asked and gate.model(d.model).strict_schema)
+            if strict is not None:
+                return strict
+        return self._new(lambda d: d.model not in asked)
+
+    def _new(self, accepts: Callable[[Deployment], bool]) -> Plan | None:
+        return self.pick(accepts) or routing.pick_elsewhere(self.gate, self.journey, self.now, accepts)
+
+    def simpler(self) -> Plan | None:
+        """Any place for a call in simpler words, at last the one that failed; once for a request."""
+        journey, gate, deployment = self.journey, self.gate, self.failed.deployment
+        if journey.request.check is Check.NONE or journey.manner is Manner.SIMPLE:
+            return None
+        if (plan := self.any()) is not None:
+            return plan
+        if not gate.is_usable(deployment, self.now) or not gate.repeat_allowed(deployment.id, self.now):
+            return None
+        plan = routing.plan_at(gate, journey, deployment, self.now)
+        return plan if plan is not None and plan.fits_now else None
+
     def any(self) -> Plan | None:
         return self.pick(lambda d: True)  # noqa: ARG005 - every candidate will do
 
@@ -128,9 +159,17 @@ class View:
 
     def text_to_mend(self) -> bool:
         journey, failure = self.journey, self.failure
-        if journey.mended_call == journey.calls or journey.request.stream:
+        if journey.mended_call == journey.calls:
             return False
-        return bool(failure.failed_generation) or failure.status == HTTP_OK
+        return bool(failure.failed_generation) or (failure.status == HTTP_OK and not journey.request.stream)
+
+    def text_to_extract(self) -> bool:
+        journey = self.journey
+        has_fields = journey.request.check is Check.SCHEMA
+        return has_fields and bool(journey.wrong) and journey.extracted_call != journey.calls
+
+    def call_to_rescue(self) -> bool:
+        return bool(self.failure.failed_generation) and self.journey.mended_call != self.journey.calls
 
     def wait_fits(self) -> bool:
         self.waiting_ticket = routing.ticket(self.gate, self.journey, self.now)
@@ -148,6 +187,8 @@ class View:
         return bool(self.failure.body) and status is not None and HTTP_ERRORS[0] <= status < HTTP_ERRORS[1]
 
 
+INSTRUCTION: Final = PromptSize(latin=160, messages=1)
+"""The words in which structure is asked for (`protocol.structured`); the schema in them counts from the start."""
 HTTP_OK: Final = 200
 HTTP_ERRORS: Final = (400, 600)
 
@@ -168,6 +209,10 @@ _FLAGS: Final[tuple[tuple[Situation, Callable[[View], object]], ...]] = (
     (S.KEY_CAN_RUN, View.any),
     (S.TIERED, lambda view: view.journey.request.service_tier in {"flex", "auto"} and not view.journey.on_demand),
     (S.TEXT_TO_MEND, View.text_to_mend),
+    (S.TEXT_TO_EXTRACT, View.text_to_extract),
+    (S.CALL_TO_RESCUE, View.call_to_rescue),
+    (S.STRICT_CAN_RUN, View.strict),
+    (S.SIMPLER_CAN_RUN, View.simpler),
     (S.OWN_KEY_FAILED, lambda view: view.journey.request.own_key is not None),
     (S.UPSTREAM_BODY, View.upstream_body),
     (S.LOCAL_ALLOWED, View.local_allowed),
@@ -227,11 +272,38 @@ def _sleep(view: View, until: Instant) -> Actions:
     return (a.Sleep(until),)
 
 
-def _mend(view: View) -> Actions:
-    journey = view.journey
-    journey.phase = Phase.MENDING
-    journey.mended_call = journey.calls
-    return (a.Mend(journey.calls),)
+def _as_usual(view: View) -> Actions:
+    """Another model gets the client's own words first."""
+    view.journey.manner = Manner.USUAL
+    return _go(view, View.strict)
+
+
+def _simply(view: View) -> Actions:
+    """What follows for this request is said in simple words; they make its prompt longer."""
+    journey, plan = view.journey, view.simpler()
+    assert plan is not None, "the situation promised a place"
+    journey.manner = Manner.SIMPLE
+    journey.prompt_weight += weight(INSTRUCTION)
+    longer = routing.plan_at(view.gate, journey, plan.deployment, view.now)
+    return _reserve(journey, plan if longer is None or not longer.fits_now else longer)
+
+
+def _cooler(view: View) -> Actions:
+    """Once more where it failed: its failure spoke of what was drawn, not of the place."""
+    journey, failed = view.journey, view.failed.deployment.id
+    journey.manner = Manner.COOLER
+    journey.excluded = tuple(name for name in journey.excluded if name != failed)
+    return _again(view)
+
+
+def _mend(view: View, how: a.Mending) -> Actions:
+    view.journey.mended_call = view.journey.calls
+    return giving_up.mend(view.journey, how)
+
+
+def _extract(view: View) -> Actions:
+    """Half of what was asked for is taken before another call, a quarter when no call is left."""
+    return giving_up.extract(view.journey, accepts_low=view.is_last_resort)
 
 
 def _end(view: View, remedy: Remedy) -> Actions:
@@ -252,8 +324,13 @@ _METHODS: Final[dict[Remedy, Callable[[View], Actions]]] = {
     Remedy.BACKOFF: _backoff,
     Remedy.OTHER_ENDPOINT: _again,
     Remedy.ON_DEMAND: _on_demand,
-    Remedy.MEND: _mend,
-    Remedy.TOLERANT_PARSE: _mend,
+    Remedy.STRICT_MODEL: _as_usual,
+    Remedy.SIMPLER_PROMPT: _simply,
+    Remedy.LOWER_TEMPERATURE: _cooler,
+    Remedy.MEND: partial(_mend, how=a.Mending.TEXT),
+    Remedy.TOLERANT_PARSE: partial(_mend, how=a.Mending.TEXT),
+    Remedy.RESCUE_TOOL_CALL: partial(_mend, how=a.Mending.RESCUE),
+    Remedy.PARTIAL_EXTRACTION: _extract,
     **{
         remedy: partial(_end, remedy=remedy)
         for remedy in (

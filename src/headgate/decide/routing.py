@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from headgate.catalog import Model
 from headgate.decide.journey import Journey, Plan
+from headgate.decide.settling import UNHEALTHY
 from headgate.decide.strategies import ordered
 from headgate.domain.limits import Amounts, Deployment
 from headgate.domain.request import Request, Strategy
@@ -30,15 +31,16 @@ FILLED_SHARE: Final = 0.96
 
 Accepts = Callable[[Deployment], bool]
 _PRIORITY: Final = Strategy.PRIORITY
+_ROUND_ROBIN: Final = Strategy.ROUND_ROBIN
 
 
-def places(gate: "Gate", request: Request, model: str) -> tuple[Deployment, ...]:
+def places(gate: "Gate", request: Request, model: str, turn: int) -> tuple[Deployment, ...]:
     """The model at every organisation, the session's own first; without a session they take turns."""
     found = gate.pool.deployments(model, request.own_key)
     if len(found) < 2:
         return found
     session = request.session
-    first = (zlib.crc32(session.encode()) if session else gate.turn) % len(found)
+    first = (zlib.crc32(session.encode()) if session else turn) % len(found)
     return found[first:] + found[:first]
 
 
@@ -48,17 +50,23 @@ def candidates(gate: "Gate", journey: Journey, now: Instant) -> Iterator[Deploym
 
 
 def _places_of(gate: "Gate", journey: Journey, models: Sequence[str], now: Instant) -> Iterator[Deployment]:
-    """The places of these models, as the route's strategy orders them: each model's, or all of them together."""
+    """The places of these models, as the route's strategy orders them: each model's, or all of them together.
+
+    A strategy is given the same order whenever it is asked for this request; one that takes turns itself, an order that
+    does not turn.
+    """
     request = journey.request
     if request.strategy is _PRIORITY:
         for model in models:
-            yield from places(gate, request, model)
-    elif request.mixes:
-        found = [deployment for model in models for deployment in places(gate, request, model)]
+            yield from places(gate, request, model, gate.turn)
+        return
+    turn = 0 if request.strategy is _ROUND_ROBIN else journey.turn
+    if request.mixes:
+        found = [deployment for model in models for deployment in places(gate, request, model, turn)]
         yield from ordered(gate, journey, found, now)
     else:
         for model in models:
-            yield from ordered(gate, journey, places(gate, request, model), now)
+            yield from ordered(gate, journey, places(gate, request, model, turn), now)
 
 
 def allowed(gate: "Gate", journey: Journey, deployment: Deployment, now: Instant) -> bool:
@@ -125,18 +133,32 @@ def pick(gate: "Gate", journey: Journey, now: Instant, accepts: Accepts | None =
 
 
 def pick_elsewhere(gate: "Gate", journey: Journey, now: Instant, accepts: Accepts | None = None) -> Plan | None:
-    """The first of the other providers' models that can run now."""
-    elsewhere = journey.request.elsewhere
-    return _pick(gate, journey, elsewhere, now, accepts) if elsewhere else None
+    """The first model that can run now of a provider that was not asked yet: of one among the candidates, then of those
+    that stand in. Whoever has failed this request is passed over, so that a chain is gone through and never back."""
+    request, tried = journey.request, {each.provider for each in journey.tried}
+    models = (*request.candidates, *request.elsewhere) if tried else request.elsewhere
+    if not models:
+        return None
+
+    def untried(deployment: Deployment) -> bool:
+        return deployment.provider not in tried and (accepts is None or accepts(deployment))
+
+    return _pick(gate, journey, models, now, untried)
 
 
 def _pick(gate: "Gate", journey: Journey, models: Sequence[str], now: Instant, accepts: Accepts | None) -> Plan | None:
+    """The first place that can run now. After a failure of a place's health whoever was called already comes after all
+    others: else two that are down would be asked in turn while a third is well."""
+    failure, again = journey.failure, None
+    is_wary = failure is not None and failure.kind in UNHEALTHY
     for deployment in _places_of(gate, journey, models, now):
         if (accepts is None or accepts(deployment)) and allowed(gate, journey, deployment, now):
             plan = plan_at(gate, journey, deployment, now)
             if plan is not None and plan.fits_now:
-                return plan
-    return None
+                if not (is_wary and deployment.id in journey.called):
+                    return plan
+                again = again or plan
+    return again
 
 
 def options(gate: "Gate", journey: Journey, now: Instant) -> tuple[Option, ...]:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from headgate.decide import actions as a
 from headgate.decide import events as e
 from headgate.decide.journey import Journey, OpenCall
@@ -23,6 +25,9 @@ UNHEALTHY: Final = frozenset(
 )
 """Failures that speak of the deployment's health; all others say nothing of it."""
 
+ABOUT_WORDS: Final = frozenset({"json_validate_failed", "output_parse_failed", "tool_use_failed"})
+"""Codes of streams that broke off because of what was written: the deployment is well."""
+
 SAYS_NOTHING_OF_THE_ANSWERER: Final = frozenset(
     {
         F.REQUESTS_PER_MINUTE,
@@ -43,6 +48,11 @@ NOT_BILLED: Final = frozenset({500, 502, 503})
 """Statuses that prove that nothing was charged (groq-api.md 3.2, read 2026-11-20)."""
 
 
+def is_unhealthy(failure: Failure) -> bool:
+    """Whether the failure says that the deployment is not well."""
+    return failure.kind in UNHEALTHY and failure.code not in ABOUT_WORDS
+
+
 def replied(gate: "Gate", journey: Journey, call: OpenCall, event: e.Replied, now: Instant) -> Actions:
     """The books of a call that answered."""
     journey.attempts += 1
@@ -59,7 +69,7 @@ def replied(gate: "Gate", journey: Journey, call: OpenCall, event: e.Replied, no
         metered,
         None if call.absorbed else event.limits,
         call.note,
-        usage if plan.fixed is None else None,
+        _timed(call, usage, now) if plan.fixed is None else None,
         journey.task,
         journey.prompt_weight,
         cap_tokens,
@@ -67,6 +77,14 @@ def replied(gate: "Gate", journey: Journey, call: OpenCall, event: e.Replied, no
         first_s,
     )
     return (concluded, a.Note(_call_ended(journey, call, None, usage, now)))
+
+
+def _timed(call: OpenCall, usage: Usage | None, now: Instant) -> Usage | None:
+    """The usage to learn from. Only Groq says how long the generating took; of a whole answer of any other provider the
+    whole time counts as that, so that the speeds of all can be compared."""
+    if usage is None or usage.completion_time_s is not None or call.began_at is not None:
+        return usage
+    return msgspec.structs.replace(usage, completion_time_s=now - call.started_at)
 
 
 def _first_s(call: OpenCall, usage: Usage, now: Instant) -> float | None:
@@ -99,7 +117,7 @@ def failed(gate: "Gate", journey: Journey, call: OpenCall, event: e.Failed, now:
         deployment.provider, deployment.organisation, failure.organisation
     ):
         done.append(a.Identify(deployment.provider, deployment.organisation, failure.organisation))
-    done.append(a.Health(deployment, call.reservation, ok=False if failure.kind in UNHEALTHY else None))
+    done.append(a.Health(deployment, call.reservation, ok=False if is_unhealthy(failure) else None))
     if failure.kind in _NETWORKISH and gate.policy.endpoints.get(deployment.provider, 1) > 1:
         done.append(a.MoveEndpoint(deployment.provider, call.endpoint))
     for effect in gate.rows[failure.kind].effects:

@@ -4,8 +4,10 @@ Whoever comes first is only preferred: what cannot run now is passed over. The o
 it is under way, except where what it goes by has changed (headroom, latency).
 """
 
-import zlib
+import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
+from math import inf, log
 from typing import TYPE_CHECKING, Final
 
 from headgate.decide.journey import Journey
@@ -16,9 +18,12 @@ from headgate.domain.time import Instant
 if TYPE_CHECKING:
     from headgate.decide.gate import Gate
 
-HASHES: Final = 1 << 32
+HASH_BYTES: Final = 6
+HASHES: Final = 1 << 8 * HASH_BYTES
 UNKNOWN_PRICE_NANOUSD: Final = 10**15
 """A model whose price nobody states counts as dearer than any."""
+UNKNOWN_TOKENS_PER_S: Final = 80
+"""What a model generates whose speed nobody states and nothing showed: its streams told only when they began."""
 EXPECTED_OUTPUT_TOKENS: Final = 256
 """How long an answer is taken to be when costs and latencies are compared."""
 
@@ -32,34 +37,47 @@ def ordered(gate: "Gate", journey: Journey, found: Sequence[Deployment], now: In
 
 
 def _weighted(_gate: "Gate", journey: Journey, found: Sequence[Deployment], _now: Instant) -> Sequence[Deployment]:
-    """A draw without putting back, by weight: each draws u ** (1 / weight) and the largest goes first (Efraimidis and
-    Spirakis, 2006). The draw is made from the request's id, so it is the same whenever it is asked for."""
+    """A draw without putting back, by weight: each waits for a time drawn from the exponential distribution of its
+    weight, and the shortest goes first (Efraimidis and Spirakis, 2006). A weight stands for a model or a provider, so
+    its places share it. The draw is made from the request's id: it is the same whenever it is asked for. A checksum
+    would not do: those of two places would differ by a constant.
+    """
     request = journey.request
     weights = dict(request.weights)
+    names = {each.id: _weighed_as(each, weights) for each in found}
+    sharing = Counter(names.values())
 
     def drawn(deployment: Deployment) -> float:
-        weight = weights.get(deployment.model, weights.get(deployment.provider, 0 if weights else 1))
+        name = names[deployment.id]
+        weight = (weights.get(name, 0) if weights else 1) / sharing[name]
         if weight <= 0:
-            return -1.0
-        u = (zlib.crc32(f"{request.id} {deployment.id}".encode()) + 0.5) / HASHES
-        return float(u ** (1 / weight))
+            return inf
+        digest = hashlib.blake2b(f"{request.id} {deployment.id}".encode(), digest_size=HASH_BYTES).digest()
+        return -log((int.from_bytes(digest) + 0.5) / HASHES) / weight
 
-    return sorted(found, key=drawn, reverse=True)
+    return sorted(found, key=drawn)
 
 
-def _round_robin(gate: "Gate", _journey: Journey, found: Sequence[Deployment], _now: Instant) -> Sequence[Deployment]:
-    first = gate.turn % len(found)
+def _weighed_as(deployment: Deployment, weights: dict[str, int]) -> str:
+    """What the deployment has its weight from; where none are given all places weigh the same."""
+    if not weights:
+        return deployment.id
+    return deployment.model if deployment.model in weights else deployment.provider
+
+
+def _round_robin(_gate: "Gate", journey: Journey, found: Sequence[Deployment], _now: Instant) -> Sequence[Deployment]:
+    first = journey.turn % len(found)
     return (*found[first:], *found[:first])
 
 
 def _least_latency(gate: "Gate", _journey: Journey, found: Sequence[Deployment], _now: Instant) -> Sequence[Deployment]:
-    """By the learned time of an answer of usual length; one that nobody has called yet goes first, to be learned."""
+    """By the learned time of an answer of usual length; one that has not answered yet goes first, to be learned."""
 
     def expected_s(deployment: Deployment) -> float:
         speed = gate.learned.speed(deployment.model)
-        if not speed.seen:
+        if not (speed.seen or speed.tokens_per_s):
             return 0.0
-        tokens_per_s = speed.tokens_per_s or gate.model(deployment.model).tokens_per_s or 1
+        tokens_per_s = speed.tokens_per_s or gate.model(deployment.model).tokens_per_s or UNKNOWN_TOKENS_PER_S
         return speed.first_s + EXPECTED_OUTPUT_TOKENS / tokens_per_s
 
     return sorted(found, key=expected_s)

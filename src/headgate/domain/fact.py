@@ -46,6 +46,18 @@ class RequestFinished(msgspec.Struct, frozen=True, tag=True, gc=False):
     refusal: str | None = None
     agent: str | None = None
     task: str | None = None
+    route: str | None = None
+    session: str | None = None
+    organisation: str = ""
+
+
+class AnswerDiscarded(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """What models wrote held under a quarter of what was asked for; nobody was shown it. For review, without text."""
+
+    at: Instant
+    request_id: str
+    tenant: str
+    deployments: tuple[Deployment, ...]
 
 
 class AlertKind(StrEnum):
@@ -69,4 +81,4 @@ class Alert(msgspec.Struct, frozen=True, tag=True, gc=False):
     text: str
 
 
-Fact = CallEnded | RequestFinished | Alert
+Fact = CallEnded | RequestFinished | AnswerDiscarded | Alert

@@ -78,12 +78,22 @@ class Deployment(msgspec.Struct, frozen=True, gc=False):
         return cls(f"{provider}:{organisation}:{model}", provider, organisation, model)
 
 
+class SeenBucket(msgspec.Struct, frozen=True, gc=False):
+    """One bucket as a reply showed it. `reset_s` is only there where nothing remains, as in `SeenLimits`."""
+
+    dimension: Dimension
+    limit: int | None = None
+    remaining: int | None = None
+    reset_s: Seconds | None = None
+
+
 class SeenLimits(msgspec.Struct, frozen=True, gc=False):
     """What the limit headers of one reply said; None where a header was absent or unreadable.
 
     Resets are only read where nothing remains.
 
-    At Groq `requests` is always the day and `tokens` always the minute (groq-api.md 2.2, read 2026-11-20).
+    `requests` is always the day and `tokens` always the minute, as at Groq (groq-api.md 2.2, read 2026-11-20); `others`
+    are the dimensions that only other providers show.
     """
 
     limit_requests: int | None = None
@@ -95,3 +105,4 @@ class SeenLimits(msgspec.Struct, frozen=True, gc=False):
     limit_audio_s: int | None = None
     remaining_audio_s: int | None = None
     retry_after_s: Seconds | None = None
+    others: tuple[SeenBucket, ...] = ()

@@ -38,6 +38,7 @@ class Need(Flag):
     AUDIO = auto()
     REASONING = auto()
     BUILTIN_TOOLS = auto()
+    TRANSLATION = auto()
 
 
 class Check(StrEnum):

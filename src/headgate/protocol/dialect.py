@@ -10,10 +10,10 @@ from typing import Final, Protocol
 import msgspec
 
 from headgate.domain.failure import Failure
-from headgate.domain.limits import SeenLimits
+from headgate.domain.limits import SeenBucket, SeenLimits
 from headgate.protocol.dialect_fields import INSTEAD
 from headgate.protocol.limits import read_limit_headers
-from headgate.protocol.limits_elsewhere import SeenBucket, seen_limits
+from headgate.protocol.limits_elsewhere import seen_limits
 
 _ALWAYS_LOOKED_AT: Final = frozenset(
     {"tools", "response_format", "reasoning_effort", "reasoning_format", "include_reasoning"}
@@ -64,7 +64,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "touched", touched)
 
     def read_limits(self, headers: Mapping[str, str]) -> SeenLimits | None:
-        """What a reply's headers say in the terms of `SeenLimits`: the day's requests and the minute's tokens."""
+        """What a reply's headers say of limits."""
         if self.buckets is None:
             return read_limit_headers(headers)
         return seen_limits(self.buckets(headers), headers)

@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Final
 
-import msgspec
-
-from headgate.domain.limits import DAY_S, MINUTE_S, Dimension, SeenLimits
+from headgate.domain.limits import DAY_S, MINUTE_S, Dimension, SeenBucket, SeenLimits
 from headgate.domain.time import Seconds
 from headgate.protocol.durations import parse_go_duration
 from headgate.protocol.limits import LONGEST_WAIT_S, read_retry_after
@@ -20,15 +18,6 @@ AGREES_WITHIN: Final = 0.2
 
 _LARGEST: Final = 10**12
 _MOST_DIGITS: Final = 13
-
-
-class SeenBucket(msgspec.Struct, frozen=True, gc=False):
-    """One bucket as a reply showed it. `reset_s` is only there where nothing remains, as in `SeenLimits`."""
-
-    dimension: Dimension
-    limit: int | None = None
-    remaining: int | None = None
-    reset_s: Seconds | None = None
 
 
 def openai_buckets(headers: Mapping[str, str]) -> tuple[SeenBucket, ...]:
@@ -86,11 +75,10 @@ def no_buckets(_headers: Mapping[str, str]) -> tuple[SeenBucket, ...]:
 
 
 def seen_limits(buckets: Iterable[SeenBucket], headers: Mapping[str, str]) -> SeenLimits | None:
-    """What `SeenLimits` can say of these buckets: its requests are a day's and its tokens a minute's, others are left
-    out."""
+    """These buckets as `SeenLimits`: its requests are a day's and its tokens a minute's, the rest stands beside."""
     by_dimension = {bucket.dimension: bucket for bucket in buckets}
-    requests = by_dimension.get(Dimension.RPD, _UNSEEN)
-    tokens = by_dimension.get(Dimension.TPM, _UNSEEN)
+    requests = by_dimension.pop(Dimension.RPD, _UNSEEN)
+    tokens = by_dimension.pop(Dimension.TPM, _UNSEEN)
     seen = SeenLimits(
         limit_requests=requests.limit,
         remaining_requests=requests.remaining,
@@ -99,6 +87,7 @@ def seen_limits(buckets: Iterable[SeenBucket], headers: Mapping[str, str]) -> Se
         remaining_tokens=tokens.remaining,
         reset_tokens_s=tokens.reset_s,
         retry_after_s=read_retry_after(headers),
+        others=tuple(by_dimension.values()),
     )
     return None if seen == _NOTHING_SEEN else seen
 

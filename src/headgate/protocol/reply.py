@@ -13,6 +13,9 @@ from headgate.domain.failure import Failure, FailureKind
 from headgate.protocol.errors import classify
 from headgate.protocol.usage import UsageTold, believed, usage_of
 
+BROKE_OFF: Final = "error"
+"""The finish_reason of a choice whose provider broke off (OpenRouter, groq-api.md 13, read 2026-11-20)."""
+
 _NULL: Final = Raw(b"null")
 _EMPTY: Final = frozenset({b"null", b'""', b"[]", b"{}"})
 _EMPTY_CHARS_MAX: Final = 4
@@ -28,6 +31,7 @@ class _Message(Struct, gc=False):
 class _Choice(Struct, gc=False):
     finish_reason: str | None = None
     message: _Message | None = None
+    error: Raw = _NULL
 
 
 class _AnyBody(Struct, gc=False):
@@ -97,6 +101,8 @@ def _reply(body: bytes, read: _AnyBody, usage: Usage | None) -> Reply | Failure:
         return classify(200, body, {})
     choice = read.choices[0]
     message = choice.message
+    if choice.finish_reason == BROKE_OFF or not (choice.error is _NULL or bytes(choice.error) in _EMPTY):
+        return _broke_off(body)
     if not choice.finish_reason or message is None:
         return _malformed(body, "The reply has no finish_reason or no message.")
     has_content = len(message.content) > _EMPTY_CHARS_MAX or _has_content(message)
@@ -110,6 +116,14 @@ def _has_content(message: _Message) -> bool:
         or bytes(message.function_call) not in _EMPTY
         or bytes(message.refusal) not in _EMPTY
     )
+
+
+def _broke_off(body: bytes) -> Failure:
+    """What the error beside a choice says; a choice that only says that there was one counts as the server's fault."""
+    failure = classify(200, body, {})
+    if failure.kind is not FailureKind.MALFORMED_BODY:
+        return failure
+    return Failure(FailureKind.OVER_CAPACITY, status=200, message="The answer finished with an error.", body=body)
 
 
 def read_usage(body: bytes) -> Usage | None:

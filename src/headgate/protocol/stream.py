@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 from headgate.domain.answer import Reply, Usage
 from headgate.domain.failure import Failure, FailureKind
 from headgate.protocol.errors import classify
+from headgate.protocol.reply import BROKE_OFF
 from headgate.protocol.sse import BOM, MAX_EVENT_BYTES, EventCutter, read_block
 from headgate.protocol.usage import usage_of
 
@@ -46,6 +47,7 @@ class _Delta(Struct, gc=False):
 class _Choice(Struct, gc=False):
     delta: _Delta | None = None
     finish_reason: str | None = None
+    error: Raw = _NULL
 
 
 class _XGroq(Struct, gc=False):
@@ -88,6 +90,7 @@ class StreamReader:
         "_last_relayed",
         "_lessons",
         "_max_event_bytes",
+        "_relays_errors",
         "_shortest",
         "_tail",
         "_text_from",
@@ -98,12 +101,21 @@ class StreamReader:
         "failure",
         "finish_reason",
         "model",
+        "relayed_error",
         "usage",
     )
 
     def __init__(
-        self, drop_usage_chunk: bool = False, max_event_bytes: int = MAX_EVENT_BYTES, *, fast: bool = True
+        self,
+        drop_usage_chunk: bool = False,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        *,
+        fast: bool = True,
+        relays_errors: bool = False,
     ) -> None:
+        """`relays_errors`: the event by which upstream itself says that it failed is relayed like any other."""
+        self.relayed_error = False
+        self._relays_errors = relays_errors
         self.began = False
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
@@ -214,6 +226,8 @@ class StreamReader:
                 break
             else:
                 relay = self._take(block)
+            if self.failure is not None and self._relays_errors:
+                relay = self.relayed_error = True
             self._last_block, self._last_relayed = block, relay
             if relay:
                 relayed.append(block)
@@ -259,6 +273,7 @@ class StreamReader:
             choices is not None
             and len(choices) == 1
             and choices[0].finish_reason is None
+            and choices[0].error is _NULL
             and chunk.id == self._id_of_all
             and chunk.model == self.model
             and chunk.error is _NULL
@@ -285,15 +300,17 @@ class StreamReader:
         return True
 
     def _failure_in(self, chunk: _Chunk, data: bytes) -> Failure | None:
-        """A mid-stream error, told in any of the four ways known, or a chunk of another answer."""
+        """A mid-stream error, told in any of the five ways known, or a chunk of another answer."""
         if bytes(chunk.error) not in _NO_ERROR:
             return classify(200, data, {})
         if chunk.x_groq is not None and bytes(chunk.x_groq.error) not in _NO_ERROR:
-            error = msgspec.json.decode(chunk.x_groq.error)
-            told = {"message": error, "code": error} if isinstance(error, str) else error
-            return classify(200, msgspec.json.encode({"error": told}), {})
-        if chunk.choices and chunk.choices[0].finish_reason == "error":
-            return self._broken("The stream finished with an error.")
+            return classify(200, _told_by_groq(bytes(chunk.x_groq.error)), {})
+        if chunk.choices and (
+            chunk.choices[0].finish_reason == BROKE_OFF or bytes(chunk.choices[0].error) not in _NO_ERROR
+        ):
+            failure = classify(200, data, {})
+            is_told = failure.kind is not FailureKind.MALFORMED_BODY
+            return failure if is_told else self._broken("The stream finished with an error.")
         if self._is_foreign(chunk):
             return self._malformed("A chunk of another answer is in the stream.", data)
         return None
@@ -353,6 +370,16 @@ class StreamReader:
 
     def _malformed(self, message: str, data: bytes) -> Failure:
         return Failure(FailureKind.MALFORMED_BODY, status=200, message=message, body=data)
+
+
+def _told_by_groq(error: bytes) -> bytes:
+    """The error of `x_groq` as a body of its own; one that is only a word is code and message in one.
+
+    Nothing is decoded that need not be: a number beyond all bounds is the classifier's to shrug at.
+    """
+    if not error.startswith(b'"'):
+        return b'{"error":%b}' % error
+    return b'{"error":{"message":%b,"code":%b}}' % (error, error)
 
 
 def _other_chars(delta: _Delta) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from headgate.domain.failure import Failure
-from headgate.domain.limits import Deployment, Dimension, SeenLimits
+from headgate.domain.limits import Deployment, Dimension, SeenBucket, SeenLimits
 from headgate.domain.time import Instant
 from headgate.quota.answers import Change, ChangeKind
 from headgate.quota.bucket import Bucket, Need
@@ -85,7 +85,8 @@ def absorb_levels(
             if left == 0 and bucket.limit > 0:
                 _cool_until_one_is_back(meter, bucket, seen, now, changes)
     if seen.remaining_audio_s is not None:
-        _absorb_audio(meter, seen, quiet, now, changes)
+        audio = SeenBucket(Dimension.ASH, seen.limit_audio_s, seen.remaining_audio_s)
+        _absorb_plainly(meter, audio, quiet, now, changes)
 
 
 def _absorb_requests(
@@ -155,21 +156,40 @@ def _cool_until_one_is_back(
     _cool(meter, Cooldown(now + wait_s, now, CooldownSource.ANNOUNCED, DAY_SPENT), now, changes)
 
 
-def _absorb_audio(meter: Meter, seen: SeenLimits, quiet: bool, now: Instant, changes: list[Change]) -> None:
-    limit, left = _positive(seen.limit_audio_s), seen.remaining_audio_s
-    bucket = meter.bucket(Dimension.ASH)
+def absorb_others(
+    meter: Meter, seen: tuple[SeenBucket, ...], sent: Note, at_start: bool, booked: Booked, now: Instant
+) -> list[Change]:
+    """Take limits and levels of dimensions that only other providers' headers show; they have no plan to come from."""
+    changes: list[Change] = []
+    quiet = not sent.others and meter.open <= (1 if at_start else 0)
+    for shown in seen:
+        limit, left = _believable(shown.limit, shown.remaining), shown.remaining
+        if limit is not None and meter.bucket(shown.dimension) is None:
+            changes += meter.set_limits({**meter.limits(), shown.dimension: limit}, booked(meter), now)
+            bucket = meter.bucket(shown.dimension)
+            if bucket is not None and left is not None:  # the first sight is exact: there was no count of our own
+                bucket.level = max(bucket.level, float(limit - left))
+        _absorb_plainly(meter, shown, quiet, now, changes)
+    return changes
+
+
+def _absorb_plainly(meter: Meter, shown: SeenBucket, quiet: bool, now: Instant, changes: list[Change]) -> None:
+    """A level that is higher than ours counts at once, a lower one when nothing was in flight; nobody's spending is
+    learned from it."""
+    limit, left, bucket = _positive(shown.limit), shown.remaining, meter.bucket(shown.dimension)
     if bucket is None or left is None:
         return
     if limit is not None and limit != bucket.limit:
-        changes.append(Change(ChangeKind.LIMIT, Dimension.ASH, bucket.limit, limit))
+        changes.append(Change(ChangeKind.LIMIT, bucket.dimension, bucket.limit, limit))
         bucket.resize(limit)
     if not 0 <= left <= bucket.limit:
         return
     bucket.drain_to(now)
-    before, shown = bucket.level, float(bucket.limit - left)
-    if shown > before + 1.0 or (quiet and shown < before - 1.0):
-        bucket.level = shown
-        changes.append(Change(ChangeKind.LEVEL, Dimension.ASH, before, shown))
+    before, level = bucket.level, float(bucket.limit - left)
+    if level > before + 1.0 or (quiet and level < before - 1.0):
+        bucket.replace_lift(0.0)
+        bucket.level = level
+        changes.append(Change(_LEVEL, bucket.dimension, before, level))
 
 
 def absorb_body(meter: Meter, failure: Failure, sent: Note | None, booked: Booked, now: Instant) -> list[Change]:

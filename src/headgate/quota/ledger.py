@@ -1,11 +1,12 @@
 """The ledger: what may still be spent, per deployment, in every dimension. Reserve before a call, settle after it once.
 
 It is told the time, asks nobody, and changes only in `reserve`, `settle`, `release`, `absorb_headers`,
-`absorb_failure`, `cool` and `merge`. All others only read, so a replay of these gives the same ledger.
-All state stands in one `Books` struct that encodes to JSON and comes back equal.
+`absorb_failure`, `cool` and `merge`, and before all that in `adopt`. All others only read, so a replay of these gives
+the same ledger. All state stands in one `Books` struct that encodes to JSON and comes back equal; which deployments
+changed since somebody took them is no state of quota and stands beside it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeAlias
 
 import msgspec
@@ -74,7 +75,7 @@ def _still_there(reservation: Reservation, place: int, bucket: Bucket, now: Inst
 class Ledger:
     """Quota of all deployments; they are added at their first mention, with the limits that `limits_of` gives."""
 
-    __slots__ = ("_books", "_limits_of", "_max_deployments", "_meters", "_plan_for")
+    __slots__ = ("_books", "_changed", "_limits_of", "_max_deployments", "_meters", "_plan_for", "on_change")
 
     def __init__(
         self, limits_of: LimitsOf, plan_for: PlanFor = _no_plan, *, max_deployments: int = MAX_DEPLOYMENTS
@@ -84,6 +85,9 @@ class Ledger:
         self._max_deployments = max_deployments
         self._books = Books()
         self._meters: dict[str, Meter] = {}
+        self._changed: dict[str, None] = {}
+        self.on_change: Callable[[], None] | None = None
+        """Called when a deployment changes and none had: once, until the changed ones are taken."""
 
     # Reservations
 
@@ -113,6 +117,8 @@ class Ledger:
             marks.append(level - bucket.lifted + bucket.given_back)
         note = self._noted(meter, need, now)
         id_, tokens, requests = meter.deployment.id, meter.tokens, meter.requests
+        if id_ not in self._changed:
+            self._mark(id_)
         held = Held(reservation_id, id_, note)
         books.open[reservation_id] = Reservation(id_, need, held, tokens.lowered, requests.lowered, now, marks)
         return held
@@ -180,6 +186,8 @@ class Ledger:
         assert reservation is not None, f"reservation {reservation_id} is not open"
         meter = self._meters[reservation.deployment_id]
         assert meter.open > 0, f"{reservation.deployment_id} has nothing open"
+        if reservation.deployment_id not in self._changed:
+            self._mark(reservation.deployment_id)
         meter.open -= 1
         meter.open_input -= reservation.need[2]
         return meter, reservation
@@ -261,10 +269,13 @@ class Ledger:
         """Learn from the limit headers of a reply. For a buffered reply settle first; a stream's start comes before."""
         self._tick(now)
         meter = self._meters.get(deployment.id) or self._add(deployment)
+        self._mark(meter.deployment.id)
         changes: list[Change] = []
         if seen.limit_tokens != meter.seen_tokens or seen.limit_requests != meter.seen_requests:
             changes += headers.adopt_limits(meter, seen, self._plan_for, self._booked, now)
         headers.absorb_levels(meter, seen, sent, at_stream_start, now, changes)
+        if seen.others:
+            changes += headers.absorb_others(meter, seen.others, sent, at_stream_start, self._booked, now)
         return changes
 
     def absorb_failure(
@@ -277,6 +288,7 @@ class Ledger:
         """
         self._tick(now)
         meter = self._meters.get(deployment.id) or self._add(deployment)
+        self._mark(meter.deployment.id)
         return headers.absorb_body(meter, failure, sent, self._booked, now)
 
     # Cooldowns
@@ -289,6 +301,7 @@ class Ledger:
         meter = self._meters.get(deployment.id) or self._add(deployment)
         new = Cooldown(min(until, now + AGREED_CAP_S), now, source, reason)
         meter.cooldown = later(meter.cooldown, new, now)
+        self._mark(meter.deployment.id)
         return meter.cooldown
 
     # Shared organisations
@@ -326,9 +339,58 @@ class Ledger:
                 self._meters[alias] = other
         books.aliases[old_id] = target.id
         self._meters[old_id] = self._meters[target.id] = other
+        self._mark(target.id)
         for reservation in books.open.values():
             if reservation.deployment_id == old_id:
                 reservation.deployment_id = target.id
+
+    # What survives
+
+    def meters(self) -> tuple[Meter, ...]:
+        """All that is known of every deployment, to be read only."""
+        return tuple(self._books.meters.values())
+
+    def joined(self) -> Mapping[str, str]:
+        """Which organisations were merged into which: "provider:organisation" to the name it goes by."""
+        return self._books.joined
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether a deployment changed since they were taken last."""
+        return bool(self._changed)
+
+    def take_changed(self, most: int) -> list[Meter]:
+        """The meters that changed since they were taken last, those that wait longest first; to be read at once."""
+        changed = self._changed
+        taken = list(changed) if len(changed) <= most else list(changed)[:most]
+        for id_ in taken:
+            del changed[id_]
+        if changed and self.on_change is not None:
+            self.on_change()
+        return [meter for id_ in taken if (meter := self._books.meters.get(id_)) is not None]
+
+    def adopt(self, meters: Iterable[Meter], joined: Mapping[str, str], now: Instant) -> None:
+        """Take meters of a former life, whose instants are of this one: nothing is open in them.
+
+        One whose organisation has been merged since adds its levels to the other's, the higher of both.
+        """
+        books = self._books
+        books.joined.update(joined)
+        for meter in meters:
+            target = self.canonical(meter.deployment)
+            other = books.meters.get(target.id)
+            if other is not None:
+                headers.join(other, meter, now)
+                continue
+            meter.deployment = target
+            books.meters[target.id] = self._meters[target.id] = meter
+
+    def _mark(self, id_: str) -> None:
+        changed = self._changed
+        is_first = not changed
+        changed[id_] = None
+        if is_first and self.on_change is not None:
+            self.on_change()
 
     # State
 

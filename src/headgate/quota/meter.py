@@ -158,6 +158,11 @@ class Meter(msgspec.Struct):
             if watch.synced_at is not None:
                 watch.synced_at -= back_s
 
+    def close_books(self) -> None:
+        """Whoever held the open reservations is dead: what they hold counts as spent."""
+        self.settled += self.open
+        self.open = self.open_input = 0
+
 
 def wait_in(view: View, need: Need) -> Seconds:
     """How long until this deployment could take `need`: 0.0 for now, NEVER for more than a whole limit."""

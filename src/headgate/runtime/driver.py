@@ -408,18 +408,15 @@ class _Run(msgspec.Struct, eq=False):
         assert reader is not None
         try:
             yield self.bodies.pop(action.number)
-            outcome: Reply | Failure | None = None
+            outcome: Reply | Failure
             try:
                 while reader.failure is None and (chunk := await stream.read_chunk()) is not None:
                     out = reader.feed(chunk) if watch is None else watch.feed(reader.feed(chunk))
                     if out:
                         yield out
-                    if watch is not None and watch.problem:
-                        outcome = exchange.off_form(watch.problem, began=True)
+                    if reader.done or (watch is not None and watch.problem):
                         break
-                    if reader.failure is not None or reader.done:
-                        break
-                outcome = outcome or reader.end()
+                outcome = exchange.outcome_of(reader, watch)
                 if isinstance(outcome, Reply) and reader.done and not stream.complete:
                     await _finish_reading(stream)
             except UpstreamError as error:

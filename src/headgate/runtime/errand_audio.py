@@ -14,7 +14,7 @@ from headgate.domain.failure import Failure
 from headgate.domain.request import Request
 from headgate.domain.time import Seconds
 from headgate.local.template import LocalAnswer
-from headgate.protocol.audio import SRT, VTT, AudioAsk, form_head, form_parts, form_tail
+from headgate.protocol.audio import SRT, VERBOSE, VTT, AudioAsk, form_head, form_parts, form_tail
 from headgate.protocol.audio_reply import Transcript, billed_s, format_from, read_transcript, written_as
 from headgate.protocol.client_json import InvalidBody
 from headgate.protocol.dialect import Dialect
@@ -32,6 +32,11 @@ class Sound(msgspec.Struct, frozen=True):
     extension: str
     length_s: Seconds
     is_measured: bool
+
+
+def _writes_verbose(model: Model) -> bool:
+    """Whether a model tells the times of what it heard."""
+    return "whisper" in model.sent_as.lower()
 
 
 class FormUpload:
@@ -65,18 +70,20 @@ class _Asked(msgspec.Struct):
 
 
 class AudioErrand:
-    """One sound to be heard. `boundary` is a secret of this request: then no field can end its part early."""
+    """One sound to be heard. `boundary` is a secret of this request: then no field can end its part early. Whoever
+    `wants_all` is given what each model can tell at most, verbose or not, instead of the one format of the ask."""
 
-    __slots__ = ("_asked", "_boundary", "_sound", "ask", "content_type", "path")
+    __slots__ = ("_asked", "_boundary", "_sound", "_wants_all", "ask", "content_type", "path")
 
     include_usage = False
 
-    def __init__(self, ask: AudioAsk, sound: Sound | None, boundary: str) -> None:
+    def __init__(self, ask: AudioAsk, sound: Sound | None, boundary: str, *, wants_all: bool = False) -> None:
         self.ask = ask
         self.path = "/audio/translations" if ask.translates else "/audio/transcriptions"
         self.content_type = f"multipart/form-data; boundary={boundary}".encode()
         self._boundary = boundary
         self._sound = sound
+        self._wants_all = wants_all
         self._asked: dict[int, _Asked] = {}
 
     @property
@@ -103,11 +110,12 @@ class AudioErrand:
         ask, sound = self.ask, self._sound
         if ask.url is not None and dialect.name != "groq":
             raise InvalidBody(f"{model.id} takes no `url`: send the file itself.", "url")
-        writes_verbose = "whisper" in model.sent_as.lower()
-        if ask.response_format in {SRT, VTT} and not writes_verbose:
+        verbose = _writes_verbose(model)
+        if ask.response_format in {SRT, VTT} and not verbose:
             raise InvalidBody(f"{model.id} gives no times to make subtitles of: ask a Whisper.", "response_format")
         length_known = sound is not None and sound.is_measured
-        asked = format_from(ask.response_format, writes_verbose=writes_verbose, length_known=length_known)
+        wanted = VERBOSE if self._wants_all and verbose else ask.response_format
+        asked = format_from(wanted, writes_verbose=verbose, length_known=length_known)
         self._asked[call.number] = _Asked(asked, model.min_billed_audio_s)
         parts = form_parts(ask, model=model.sent_as, response_format=asked)
         head = form_head(self._boundary, parts, None if sound is None else sound.extension)
@@ -128,7 +136,7 @@ class AudioErrand:
 
     def given(self, call: a.Call, body: bytes) -> bytes:
         asked = self._asked[call.number]
-        if asked.response_format == self.ask.response_format:
+        if self._wants_all or asked.response_format == self.ask.response_format:
             return body
         assert asked.transcript is not None
         return written_as(self.ask.response_format, asked.transcript)

@@ -57,7 +57,6 @@ class ModerationErrand:
     def mend(self, journey: Journey, body: bytes | None, wall_s: float) -> None:
         """Never: a mended verdict would be ours."""
 
-
     def answer_locally(self, request: Request, reason: str) -> LocalAnswer | None:  # noqa: ARG002
         """Never: nobody may be told that a text is harmless because nobody looked."""
         return None

@@ -19,7 +19,9 @@ from headgate.protocol.dialect import Dialect
 from headgate.protocol.errors import classify, redact
 from headgate.protocol.openai import error_body
 from headgate.protocol.sse import error_event
+from headgate.protocol.stream import StreamReader
 from headgate.runtime.errand import Errand
+from headgate.runtime.json_stream import JsonStream
 from headgate.runtime.upstream import UpstreamErrorKind as Kind
 
 OK: Final = 200
@@ -82,6 +84,13 @@ def early(failure: Failure) -> Failure:
         return failure
     told = classify(OK, failure.body, {}).kind if failure.code in ABOUT_WORDS else FailureKind.STREAM_BROKE_EARLY
     return msgspec.structs.replace(failure, kind=told)
+
+
+def outcome_of(reader: StreamReader, watch: JsonStream | None) -> Reply | Failure:
+    """What a committed stream came to, now that nothing more is read of it."""
+    if watch is not None and watch.problem:
+        return off_form(watch.problem, began=True)
+    return reader.end()
 
 
 def off_form(problem: str, *, began: bool) -> Failure:

@@ -223,9 +223,14 @@ def _names_upstream(table: GroqTable) -> bool:
 def _providers(file: SettingsFile, tree: Tree, environ: Mapping[str, str]) -> Iterator[ProviderSettings]:
     """Groq, then the other known ones that have a key or a table, in the order of their rows, then one's own."""
     tables = _tables(file, tree)
+    owners: dict[str, str] = {}
     for name in dict.fromkeys((*PROVIDERS, *tables)):
         path, table = tables.get(name, ((), None))
         provider = _provider(name, table, tree, path, environ)
+        for key in provider.keys:
+            if (owner := owners.setdefault(key.name, name)) != name:
+                what = f"is the name of a key of {owner} and of one of {name}"
+                raise InvalidSettings(tree.name, key.name, what, "choose another name for one")
         if table is not None or provider.keys:
             yield provider
 

@@ -325,6 +325,8 @@ class BatchSettings(Section, frozen=True):
     """Whether a line may be served by another model than the one it names. Off, it waits for quota instead."""
     max_file_bytes: Bytes = 200 * MIB
     max_lines: Annotated[int, Meta(ge=1, le=MAX_COUNT)] = 50_000
+    max_stored_bytes_per_tenant: Annotated[int, Meta(ge=KIB, le=1024 * MAX_BYTES)] = 10 * MAX_BYTES
+    """Of all files that are kept; what batches leave counts, but is never refused."""
     max_open_per_tenant: Count = 100
     """Batches of one tenant that have not ended."""
     keep_days: Annotated[int, Meta(ge=1, le=3_660)] = 30

@@ -8,20 +8,37 @@
 `HeadgateSync` is the same for programs that do not await.
 """
 
+from headgate.catalog import Model
 from headgate.sdk.answer import Answer, Done, Error, Event, Token, ToolCall
 from headgate.sdk.blocking import AnswerStreamSync, HeadgateSync
 from headgate.sdk.door import AnswerStream, Headgate
 from headgate.sdk.extracting import Extracted
-from headgate.sdk.options import ChatOptions
+from headgate.sdk.hearing import AudioFile
+from headgate.sdk.options import CallOptions, ChatOptions
 from headgate.sdk.problems import HeadgateError, InvalidRequest, Refused, StreamBroke, UpstreamRefused
+from headgate.sdk.results import (
+    BatchResult,
+    Embeddings,
+    Labelled,
+    Moderation,
+    Segment,
+    Speech,
+    Transcript,
+    Verdict,
+    Word,
+)
 from headgate.sdk.routes import Route
 
 __all__ = [
     "Answer",
     "AnswerStream",
     "AnswerStreamSync",
+    "AudioFile",
+    "BatchResult",
+    "CallOptions",
     "ChatOptions",
     "Done",
+    "Embeddings",
     "Error",
     "Event",
     "Extracted",
@@ -29,10 +46,18 @@ __all__ = [
     "HeadgateError",
     "HeadgateSync",
     "InvalidRequest",
+    "Labelled",
+    "Model",
+    "Moderation",
     "Refused",
     "Route",
+    "Segment",
+    "Speech",
     "StreamBroke",
     "Token",
     "ToolCall",
+    "Transcript",
     "UpstreamRefused",
+    "Verdict",
+    "Word",
 ]

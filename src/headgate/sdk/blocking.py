@@ -5,24 +5,29 @@ It may be used from any number of threads at once.
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
+from headgate.catalog import Model
 from headgate.observe.stories import Story
 from headgate.runtime.loop import new_event_loop
 from headgate.runtime.settings import RouteSettings, Settings
 from headgate.sdk.answer import Answer, Done, Error, Event
+from headgate.sdk.batching import WITHIN_S
 from headgate.sdk.door import AnswerStream, Headgate
 from headgate.sdk.extracting import Extracted
-from headgate.sdk.options import ChatOptions, Messages, with_options
+from headgate.sdk.hearing import AudioFile
+from headgate.sdk.options import CallOptions, ChatOptions, Messages, with_controls, with_options
 from headgate.sdk.problems import HeadgateError
+from headgate.sdk.results import BatchResult, Embeddings, Moderation, Speech, Transcript
 from headgate.sdk.routes import Route
 from headgate.server.auth import LOCAL_TENANT
+from headgate.server.embeddings import LOCAL_EMBEDDINGS
 
-_T = TypeVar("_T")
+T = TypeVar("T")
 
 
 class HeadgateSync:
@@ -64,13 +69,13 @@ class HeadgateSync:
     def extract(
         self,
         text: str,
-        schema_or_type: type[_T] | Mapping[str, object],
+        schema_or_type: type[T] | Mapping[str, object],
         *,
         instructions: str | None = None,
         examples: Sequence[tuple[str, object]] = (),
         model: str | None = None,
         **options: Unpack[ChatOptions],
-    ) -> Extracted[_T]:
+    ) -> Extracted[T]:
         """What the schema or type asks for, taken out of a text, as `Headgate.extract`."""
         work = self._gate.extract(
             text, schema_or_type, instructions=instructions, examples=examples, model=model, **options
@@ -83,6 +88,114 @@ class HeadgateSync:
     ) -> "AnswerStreamSync":
         """The same as events, as `Headgate.stream`. Leaving the iterator gives the request up."""
         return AnswerStreamSync(self, self._gate.stream(messages, model=model, **options))
+
+    @with_controls
+    def embed(
+        self,
+        texts: str | Sequence[str],
+        *,
+        model: str = LOCAL_EMBEDDINGS,
+        dimensions: int | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Embeddings:
+        """A vector for each text, as `Headgate.embed`."""
+        return self._run(self._gate.embed(texts, model=model, dimensions=dimensions, **options))
+
+    @with_controls
+    def transcribe(
+        self,
+        file: AudioFile | None = None,
+        *,
+        url: str | None = None,
+        filename: str | None = None,
+        model: str | None = None,
+        language: str | None = None,
+        prompt: str | None = None,
+        temperature: float | None = None,
+        words: bool = False,
+        **options: Unpack[CallOptions],
+    ) -> Transcript:
+        """What is said in a sound, as `Headgate.transcribe`."""
+        return self._run(
+            self._gate.transcribe(
+                file,
+                url=url,
+                filename=filename,
+                model=model,
+                language=language,
+                prompt=prompt,
+                temperature=temperature,
+                words=words,
+                **options,
+            )
+        )
+
+    @with_controls
+    def translate(
+        self,
+        file: AudioFile | None = None,
+        *,
+        url: str | None = None,
+        filename: str | None = None,
+        model: str | None = None,
+        prompt: str | None = None,
+        temperature: float | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Transcript:
+        """What is said in a sound, in English, as `Headgate.translate`."""
+        return self._run(
+            self._gate.translate(
+                file, url=url, filename=filename, model=model, prompt=prompt, temperature=temperature, **options
+            )
+        )
+
+    @with_controls
+    def speak(
+        self,
+        text: str,
+        *,
+        model: str,
+        voice: str,
+        response_format: str | None = None,
+        speed: float | None = None,
+        sample_rate: int | None = None,
+        instructions: str | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Speech:
+        """A text as sound, as `Headgate.speak`."""
+        return self._run(
+            self._gate.speak(
+                text,
+                model=model,
+                voice=voice,
+                response_format=response_format,
+                speed=speed,
+                sample_rate=sample_rate,
+                instructions=instructions,
+                **options,
+            )
+        )
+
+    @with_controls
+    def moderate(
+        self, texts: str | Sequence[str], *, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> Moderation:
+        """A verdict for each text, as `Headgate.moderate`."""
+        return self._run(self._gate.moderate(texts, model=model, **options))
+
+    def run_batch(
+        self,
+        requests: Iterable[Mapping[str, object]],
+        *,
+        concurrency: int | None = None,
+        within_s: float = WITHIN_S,
+    ) -> tuple[BatchResult, ...]:
+        """A result for each request, as `Headgate.run_batch`."""
+        return self._run(self._gate.run_batch(requests, concurrency=concurrency, within_s=within_s))
+
+    def models(self) -> tuple[Model, ...]:
+        """The models that can be asked here."""
+        return self._run(self._gate.models())
 
     def story(self, request_id: str, tenant: str = LOCAL_TENANT) -> Story | None:
         """What was done for a request that is over."""
@@ -102,10 +215,10 @@ class HeadgateSync:
         loop.call_soon_threadsafe(loop.stop)
         self._thread.join()
 
-    def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it on the gate's thread and wait for it; whatever interrupts the wait cancels the work."""
         try:
-            future: Future[_T] = asyncio.run_coroutine_threadsafe(work, self._running_loop())
+            future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._running_loop())
         except BaseException:
             work.close()
             raise

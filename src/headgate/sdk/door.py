@@ -5,7 +5,7 @@ A request goes the way of an HTTP request, through the same reader, intake and d
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, Unpack
@@ -13,32 +13,39 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 import msgspec
 
 from headgate.assembly import catalog_of, make_gateway
-from headgate.catalog import GROQ
-from headgate.domain.answer import Refusal
+from headgate.catalog import GROQ, Model
 from headgate.domain.request import Request
 from headgate.observe.stories import Story
-from headgate.protocol.chat import Chat, InvalidBody, parse_chat
+from headgate.protocol.chat import Chat, parse_chat
 from headgate.runtime.errand import ChatErrand
 from headgate.runtime.settings import InvalidSettings, RouteSettings, Settings, load_settings
 from headgate.sdk.answer import Answer, Done, Error, Event, Token
+from headgate.sdk.asking import Asking
+from headgate.sdk.batching import WITHIN_S, results_of
 from headgate.sdk.demo import UPSTREAM, start_simulator
+from headgate.sdk.embedding import vectors_of
 from headgate.sdk.extracting import TASK, Extracted, extracted, request_for
-from headgate.sdk.options import ChatOptions, Messages, body_of, with_options
-from headgate.sdk.problems import HeadgateError, InvalidRequest, Refused, refused
+from headgate.sdk.hearing import AUDIO_TIER, WORD_FIELDS, AudioFile, transcript_of
+from headgate.sdk.moderating import verdicts_of
+from headgate.sdk.options import CallOptions, ChatOptions, Messages, body_of, with_controls, with_options
+from headgate.sdk.problems import HeadgateError, Refused
 from headgate.sdk.reading import stream_events, whole_answer
+from headgate.sdk.results import BatchResult, Embeddings, Moderation, Speech, Transcript
 from headgate.sdk.routes import Route, routes_in_code
-from headgate.server.app import new_id
-from headgate.server.auth import LOCAL_TENANT, Identity
-from headgate.server.controls import Controls, InvalidControl, read_controls
+from headgate.sdk.speaking import sound_of
+from headgate.server.auth import LOCAL_TENANT
+from headgate.server.controls import Controls
+from headgate.server.embeddings import LOCAL_EMBEDDINGS
 from headgate.server.gateway import Gateway
+from headgate.store.place import usual_path
+from headgate.store.problems import StoreError
+from headgate.store.sqlite import SqliteStore
+from headgate.store.sqlite_opening import Durability
 
 if TYPE_CHECKING:
     from headgate.simulator.http import SimulatorServer
 
 T = TypeVar("T")
-
-CALLER = Identity(tenant=LOCAL_TENANT, admin=True)
-"""Who has the gate in their own process may do everything with it."""
 
 
 class Headgate:
@@ -97,10 +104,17 @@ class Headgate:
         async with self._starting:
             if self._gateway is None:
                 settings = self.settings
+                store = await asyncio.to_thread(_store_of, settings, simulated=self._simulates)
                 if self._simulates:
                     settings, self._simulator = await start_simulator(settings)
                 upstream = UPSTREAM if self._simulates else GROQ
-                gateway = make_gateway(settings, upstream=upstream, environment=os.environ)
+                gateway = make_gateway(
+                    settings,
+                    upstream=upstream,
+                    environment=os.environ,
+                    store=store,
+                    keeps_quota=not self._simulates,
+                )
                 await gateway.start()
                 self._gateway = gateway
         return self._gateway
@@ -179,22 +193,138 @@ class Headgate:
             yield Done(answer)
 
     def _understand(self, gateway: Gateway, body: bytes) -> tuple[Request, Chat, Controls]:
-        name, now = new_id(), gateway.clock.now()
-        try:
+        asking, now = Asking(gateway), gateway.clock.now()
+        with asking.understood():
             chat = parse_chat(body)
-            controls = read_controls((), chat.controls, CALLER)
-        except InvalidBody as problem:
-            raise InvalidRequest(problem.message, problem.param, name) from None
-        except InvalidControl as problem:
-            raise InvalidRequest(problem.message, problem.name, name) from None
-        request = gateway.intake.request(chat, controls, request_id=name, tenant=CALLER.tenant, now=now)
-        if isinstance(request, Refusal):
-            raise refused(request, name)
-        return request, chat, controls
+            controls = asking.controls(chat.controls)
+        found = gateway.intake.request(chat, controls, request_id=asking.name, tenant=asking.identity.tenant, now=now)
+        return asking.allowed(found), chat, controls
+
+    @with_controls
+    async def embed(
+        self,
+        texts: str | Sequence[str],
+        *,
+        model: str = LOCAL_EMBEDDINGS,
+        dimensions: int | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Embeddings:
+        """A vector for each text. Without a model they are our own, which see spelling and not meaning, cost nothing
+        and are labelled `local`; no other model's vectors ever stand in for those of a named one. Raises as `chat`.
+        """
+        return await vectors_of(Asking(await self.start()), texts, model, dimensions, options)
+
+    @with_controls
+    async def transcribe(
+        self,
+        file: AudioFile | None = None,
+        *,
+        url: str | None = None,
+        filename: str | None = None,
+        model: str | None = None,
+        language: str | None = None,
+        prompt: str | None = None,
+        temperature: float | None = None,
+        words: bool = False,
+        **options: Unpack[CallOptions],
+    ) -> Transcript:
+        """What is said in a sound, in its own language: `file` is a path, bytes or an open file, or its `url` is given.
+
+        The format is told by the file's name, or `filename`, or what its bytes begin with. `language` is a code such as
+        `de`; `words` asks for the time of each word. Raises as `chat`, and OSError of the file.
+        """
+        fields = {
+            "model": model or AUDIO_TIER,
+            "url": url,
+            "language": language,
+            "prompt": prompt,
+            "temperature": temperature,
+            **(WORD_FIELDS if words else {}),
+        }
+        return await transcript_of(Asking(await self.start()), file, filename, fields, options, translates=False)
+
+    @with_controls
+    async def translate(
+        self,
+        file: AudioFile | None = None,
+        *,
+        url: str | None = None,
+        filename: str | None = None,
+        model: str | None = None,
+        prompt: str | None = None,
+        temperature: float | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Transcript:
+        """What is said in a sound, in English; otherwise as `transcribe`."""
+        fields = {"model": model or AUDIO_TIER, "url": url, "prompt": prompt, "temperature": temperature}
+        return await transcript_of(Asking(await self.start()), file, filename, fields, options, translates=True)
+
+    @with_controls
+    async def speak(
+        self,
+        text: str,
+        *,
+        model: str,
+        voice: str,
+        response_format: str | None = None,
+        speed: float | None = None,
+        sample_rate: int | None = None,
+        instructions: str | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Speech:
+        """A text as sound, spoken by one of the model's voices; `speed` 1 is normal. Raises as `chat`."""
+        fields = {
+            "model": model,
+            "input": text,
+            "voice": voice,
+            "response_format": response_format,
+            "speed": speed,
+            "sample_rate": sample_rate,
+            "instructions": instructions,
+        }
+        return await sound_of(Asking(await self.start()), fields, options)
+
+    @with_controls
+    async def moderate(
+        self, texts: str | Sequence[str], *, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> Moderation:
+        """A verdict for each text by a model of the safety tier or the one named: all of them, or an error and never
+        a guess. Raises as `chat`."""
+        return await verdicts_of(Asking(await self.start()), texts, model, options)
+
+    async def run_batch(
+        self,
+        requests: Iterable[Mapping[str, object]],
+        *,
+        concurrency: int | None = None,
+        within_s: float = WITHIN_S,
+    ) -> tuple[BatchResult, ...]:
+        """A result for each request, in their order, asked at the lowest priority and again while quota is short.
+
+        A request is a line of a batch's file: `{"body": {...}}`, with a `custom_id` and a `url` where they are not the
+        number of the line and `/v1/chat/completions`. A line that fails does not end the others. Raises InvalidRequest.
+        """
+        return await results_of(await self.start(), self.settings, requests, concurrency, within_s)
+
+    async def models(self) -> tuple[Model, ...]:
+        """The models that can be asked here."""
+        return (await self.start()).models()
 
     def story(self, request_id: str, tenant: str = LOCAL_TENANT) -> Story | None:
         """What was done for a request that is over: every call, its failure, its usage. None when it is forgotten."""
         return None if self._gateway is None else self._gateway.stories.story(request_id, tenant)
+
+
+def _store_of(settings: Settings, *, simulated: bool) -> SqliteStore | None:
+    """The store that the settings ask for by `[store] enabled = true`; in a process of one's own nothing is kept unless
+    it is asked for. Raises HeadgateError."""
+    if settings.store.enabled is not True:
+        return None
+    path = usual_path(simulated=simulated) if settings.store.path is None else Path(settings.store.path).expanduser()
+    try:
+        return SqliteStore.open(path, durability=Durability(settings.store.durability.value))
+    except StoreError as error:
+        raise HeadgateError(str(error)) from None
 
 
 class AnswerStream:

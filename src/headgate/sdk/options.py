@@ -1,7 +1,8 @@
-"""Owns the keyword arguments of `chat` and `stream`, and the body that is made of them.
+"""Owns the keyword arguments that methods share, and the body that is made of them.
 
-One list for all four of them (async and not, whole and streamed): the controls of `server.control_list` by their field
-names, and OpenAI's parameters by their own. The body then goes through the same reader as one that came over HTTP.
+One list for all chats (async and not, whole and streamed) and a shorter one for what is no chat: the controls of
+`server.control_list` by their field names, for chats OpenAI's parameters by their own. The body then goes through the
+same reader as one that came over HTTP.
 """
 
 import difflib
@@ -21,8 +22,8 @@ Messages = str | Sequence[Mapping[str, object]]
 """A user's text, or messages as OpenAI writes them."""
 
 
-class ChatOptions(TypedDict, total=False):
-    """What may be said with a request; None is the same as leaving it out.
+class CallOptions(TypedDict, total=False):
+    """What may be said with any request; None is the same as leaving it out.
 
     `extra_body` holds fields of the body that have no keyword here; a keyword wins over it.
     """
@@ -41,6 +42,13 @@ class ChatOptions(TypedDict, total=False):
     patience_ms: int | None
     max_latency_ms: int | None
     cost_sensitive: bool | None
+    track: str | None
+    extra_body: Mapping[str, object] | None
+
+
+class ChatOptions(CallOptions, total=False):
+    """What may be said with a chat besides."""
+
     quality: str | None
     local: Literal["auto", "off"] | None
     cache: Literal["on", "off", "refresh", "only"] | None
@@ -49,7 +57,6 @@ class ChatOptions(TypedDict, total=False):
     schema_mode: str | None
     continuation: bool | None
     background: bool | None
-    track: str | None
     explain: bool | None
 
     temperature: float | None
@@ -70,53 +77,79 @@ class ChatOptions(TypedDict, total=False):
     top_logprobs: int | None
     logit_bias: Mapping[str, float] | None
     service_tier: str | None
-    extra_body: Mapping[str, object] | None
 
 
 CONTROL_FIELDS: Final = frozenset(control.field or control.name.replace("-", "_") for control in CONTROLS)
-_NAMES: Final = frozenset(ChatOptions.__annotations__)
+_CHAT_NAMES: Final = frozenset(get_type_hints(ChatOptions))
+_CALL_NAMES: Final = frozenset(get_type_hints(CallOptions))
 _encode: Final = msgspec.json.Encoder().encode
 
 
 def body_of(messages: Messages, model: str | None, options: Mapping[str, object], *, stream: bool) -> bytes:
     """The body of a request, as a client over HTTP would send it. Raises InvalidRequest."""
-    fields: dict[str, object] = {}
+    said = {"role": "user", "content": messages}
+    fields: dict[str, object] = {
+        "model": model or AUTO,
+        "messages": [said] if isinstance(messages, str) else messages,
+        **{name: value for name, value in options.items() if _is_field(name)},
+    }
+    if stream:
+        fields["stream"] = True
+    return _written(_with_options(fields, options, _CHAT_NAMES))
+
+
+def call_body(fields: Mapping[str, object], options: Mapping[str, object]) -> bytes:
+    """The JSON body of a request that is no chat. Raises InvalidRequest."""
+    return _written(_with_options(fields, options, _CALL_NAMES))
+
+
+def call_form(fields: Mapping[str, object], options: Mapping[str, object]) -> list[tuple[str, str]]:
+    """The same as the fields of a form; those of a list stand one by one. Raises InvalidRequest."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in _with_options(fields, options, _CALL_NAMES).items():
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            pairs += [(f"{name}[]", str(each)) for each in value]
+        else:
+            pairs.append((name, value if isinstance(value, str) else _written(value).decode()))
+    return pairs
+
+
+def _with_options(
+    fields: Mapping[str, object], options: Mapping[str, object], names: frozenset[str]
+) -> dict[str, object]:
+    """The fields that were given, with the controls where a client over HTTP writes them."""
     controls: dict[str, object] = {}
     for name, value in options.items():
         if value is None or name == "extra_body":
             continue
-        if name not in _NAMES:
-            raise InvalidRequest(_unknown(name), name)
+        if name not in names:
+            raise InvalidRequest(_unknown(name, names), name)
         if name in CONTROL_FIELDS:
             controls[name] = value
-        if name not in CONTROL_FIELDS or name == "user":  # OpenAI's `user` is ours too
-            fields[name] = value
     extra = options.get("extra_body") or {}
     if not isinstance(extra, Mapping):
         raise InvalidRequest("`extra_body` must be a mapping of body fields.", "extra_body")
-    said = {"role": "user", "content": messages}
-    body: dict[str, object] = {
-        **extra,
-        "model": model or AUTO,
-        "messages": [said] if isinstance(messages, str) else messages,
-        **fields,
-    }
+    body: dict[str, object] = {**extra, **{name: value for name, value in fields.items() if value is not None}}
     if controls:
-        body[BODY_FIELD] = _with_controls(extra.get(BODY_FIELD), controls)
-    if stream:
-        body["stream"] = True
+        given = extra.get(BODY_FIELD)
+        body[BODY_FIELD] = {**given, **controls} if isinstance(given, Mapping) else controls
+    return body
+
+
+def _written(value: object) -> bytes:
     try:
-        return _encode(body)
+        return _encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError, UnicodeError) as error:
         raise InvalidRequest(f"The arguments cannot be written as JSON: {error}.") from None
 
 
-def _with_controls(given: object, controls: dict[str, object]) -> object:
-    return {**given, **controls} if isinstance(given, Mapping) else controls
+def _is_field(name: str) -> bool:
+    """Whether a keyword of chats is a field of the body; OpenAI's `user` is a control of ours too."""
+    return name != "extra_body" and (name not in CONTROL_FIELDS or name == "user")
 
 
-def _unknown(name: str) -> str:
-    close = difflib.get_close_matches(name, _NAMES, n=1, cutoff=0.5)
+def _unknown(name: str, names: frozenset[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     meant = f"did you mean `{close[0]}`?" if close else "other fields of the body go into `extra_body`."
     return f"There is no argument `{name}`: {meant}"
 
@@ -125,12 +158,22 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def with_options(method: _Method) -> _Method:
-    """Spell `**options` out in the method's signature, for `help()` and for editors that complete while running."""
+    """Spell a chat's `**options` out in the method's signature, for `help()` and for editors that complete while
+    running."""
+    return _spelled(method, ChatOptions)
+
+
+def with_controls(method: _Method) -> _Method:
+    """The same for a method that is no chat."""
+    return _spelled(method, CallOptions)
+
+
+def _spelled(method: _Method, options: type[object]) -> _Method:
     signature = inspect.signature(method)
     named = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
     spelled = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-        for name, kind in get_type_hints(ChatOptions).items()
+        for name, kind in get_type_hints(options).items()
     ]
     method.__signature__ = signature.replace(parameters=[*named, *spelled])  # type: ignore[attr-defined]
     return method

@@ -65,21 +65,26 @@ _decode_error: Final = msgspec.json.Decoder(_ErrorBody).decode
 
 def whole_answer(answered: Answered, inactive: tuple[str, ...], wall_s: float) -> Answer:
     """The answer of a request that was not streamed, or was answered locally. Raises a HeadgateError."""
+    if answered.finish.ending is Ending.LOCAL:
+        return _local_answer(answered, inactive, wall_s)
+    return _upstream_answer(answered, brought(answered), inactive)
+
+
+def brought(answered: Answered) -> bytes:
+    """The body that a model answered a request with. Raises a HeadgateError where none did."""
     finish, name = answered.finish, answered.journey.request.id
     match finish.ending:
         case Ending.ANSWER:
             assert answered.body is not None
-            return _upstream_answer(answered, answered.body, inactive)
-        case Ending.LOCAL:
-            return _local_answer(answered, inactive, wall_s)
+            return answered.body
         case Ending.RELAY:
             assert finish.failure is not None
             raise relayed(finish.failure, name)
         case Ending.REFUSAL:
             assert finish.refusal is not None
             raise refused(finish.refusal, name)
-        case Ending.BREAK | Ending.ABANDONED:
-            raise AssertionError(f"{finish.ending} is not for a whole answer")
+        case Ending.LOCAL | Ending.BREAK | Ending.ABANDONED:
+            raise AssertionError(f"{finish.ending} brings no model's answer")
 
 
 def _upstream_answer(answered: Answered, body: bytes, inactive: tuple[str, ...]) -> Answer:

@@ -25,6 +25,7 @@ from headgate.runtime.spool import Spool, SpoolFullError
 from headgate.server import visit as door
 from headgate.server.controls import Controls, InvalidControl, read_controls
 from headgate.server.errors import invalid
+from headgate.server.fetching import Asker, named
 from headgate.server.gateway import Gateway
 from headgate.server.labels import JSON, NO_RETRY, labels, lines_of
 from headgate.server.multipart import MOST_FIELD_BYTES, FileTooLargeError, FormReader
@@ -89,18 +90,17 @@ async def _taken(visit: Visit, spool: Spool, *, translates: bool) -> Taken | Ref
         form = FormReader(visit.headers.get(b"content-type", b""), most)
         stated = visit.headers.get(b"content-length", b"0")
         if stated.isdigit() and int(stated) > most + MOST_AROUND_BYTES:
-            return _too_large(most)
+            return too_large(most)
         if not await _receive(visit, form, spool):
             return None
         ask = read_fields(form.fields, translates=translates, has_file=form.extension is not None)
-        return Taken(ask, None if form.extension is None else await _sound(spool, form.extension))
+        return Taken(ask, None if form.extension is None else await sound_of(spool, form.extension))
     except InvalidBody as problem:
         return problem
     except FileTooLargeError:
-        return _too_large(most)
+        return too_large(most)
     except SpoolFullError:
-        text = "There is no room for more uploads at the moment (setting audio.max_held_bytes, or the disk is full)."
-        return Refusal(RefusalCode.NO_CAPACITY, text, 503, FULL_RETRY_S)
+        return no_room()
     except TimeoutError:
         return invalid(f"Nothing of the upload came for {IDLE_S:.0f} seconds.", status=408)
 
@@ -122,7 +122,7 @@ async def _receive(visit: Visit, form: FormReader, spool: Spool) -> bool:
     return True
 
 
-async def _sound(spool: Spool, extension: str) -> Sound:
+async def sound_of(spool: Spool, extension: str) -> Sound:
     """The sound with its length, by the file's own word if it can be read and believed."""
     length_s = await asyncio.to_thread(measured_s, spool.sound(), spool.size_bytes)
     if length_s is None:
@@ -130,7 +130,14 @@ async def _sound(spool: Spool, extension: str) -> Sound:
     return Sound(spool, extension, length_s, is_measured=True)
 
 
-def _too_large(most: int) -> Refusal:
+def no_room() -> Refusal:
+    """503 for a sound that cannot be kept while it is asked about."""
+    text = "There is no room for more uploads at the moment (setting audio.max_held_bytes, or the disk is full)."
+    return Refusal(RefusalCode.NO_CAPACITY, text, 503, FULL_RETRY_S)
+
+
+def too_large(most: int) -> Refusal:
+    """413 that names the setting."""
     text = f"The file is larger than {most:,} bytes (setting audio.max_file_bytes): cut it up, or give its `url`."
     return invalid(text, "file", status=413)
 
@@ -147,7 +154,7 @@ async def _answer(visit: Visit, taken: Taken) -> None:
         await visit.refuse(problem.refusal)
         return
     errand = AudioErrand(taken.ask, taken.sound, secrets.token_hex(BOUNDARY_BYTES))
-    request = _request(visit, taken.ask, errand, controls, started_at)
+    request = request_of(visit, taken.ask, errand.reserved_s, controls, started_at)
     if isinstance(request, Refusal):
         await visit.refuse(request)
         return
@@ -169,27 +176,32 @@ async def _answer(visit: Visit, taken: Taken) -> None:
         watch.stop()
 
 
-def _request(
-    visit: Visit, ask: AudioAsk, errand: AudioErrand, controls: Controls, started_at: float
-) -> Request | Refusal:
+def request_of(asker: Asker, ask: AudioAsk, reserved_s: int, controls: Controls, now: float) -> Request | Refusal:
     """The request's facts. Only models that hear are candidates, whatever route or tier was named."""
-    request = visit.gateway.intake.request_for(
+    needs = Need.TRANSLATION if ask.translates else Need.NONE
+    request = asker.gateway.intake.request_for(
         ask.model,
         Kind.TRANSCRIPTION,
         controls,
-        fixed=Amounts(audio_s=errand.reserved_s),
-        request_id=visit.name,
-        tenant=visit.identity.tenant,
-        now=started_at,
-        own_key=visit.identity.own_key_id,
-        needs=Need.TRANSLATION if ask.translates else Need.NONE,
+        fixed=Amounts(audio_s=reserved_s),
+        request_id=asker.name,
+        tenant=asker.identity.tenant,
+        now=now,
+        own_key=asker.identity.own_key_id,
+        needs=needs,
     )
     if isinstance(request, Refusal):
         return request
     able, elsewhere = (
-        tuple(name for name in names if _is_able(visit.gateway.catalog.model(name), ask))
+        tuple(name for name in names if _is_able(asker.gateway.catalog.model(name), ask))
         for names in (request.candidates, request.elsewhere)
     )
+    if not able and not elsewhere and controls.tier is None:  # a route of chat models says nothing of who can hear
+        able = tuple(
+            name
+            for name in named(asker, ask.model, Kind.TRANSCRIPTION, needs)
+            if _is_able(asker.gateway.catalog.model(name), ask)
+        )
     if not able and not elsewhere:
         what = "translates into English" if ask.translates else "transcribes"
         return invalid(f"No model that may serve `{ask.model[:100]}` here {what}: try `whisper-large-v3`.", "model")

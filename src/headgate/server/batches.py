@@ -20,6 +20,11 @@ PAGE: Final = 20
 MOST_PAGE: Final = 100
 MOST_IDS: Final = 200
 OPEN_RETRY_S: Final = 60.0
+OWN_KEY: Final = Refusal(
+    RefusalCode.FORBIDDEN,
+    "A batch runs with the keys of this gateway, since yours would have to be kept: leave your provider key out.",
+    403,
+)
 _UNUSED: Final = BatchUsage()
 _PLAIN: Final = (
     "id",
@@ -57,6 +62,8 @@ async def create(visit: Visit, store: SqliteStore) -> None:
 
 async def _created(visit: Visit, store: SqliteStore, body: bytes) -> BatchRow | Refusal:
     gateway, tenant = visit.gateway, visit.identity.tenant
+    if visit.identity.own_key is not None:
+        return OWN_KEY
     asked = read_create(body)
     if asked.kept_s is not None:
         text = "`output_expires_after` is not possible here: outputs are kept for as long as `[batch] keep_days` says."

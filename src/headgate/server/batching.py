@@ -18,10 +18,11 @@ AT_GROQ: Final = frozenset({CHAT})
 """Where lines go that Groq's batches are trusted with."""
 
 
-def add_batches(
-    gateway: Gateway, store: SqliteStore, settings: Settings, connections: Mapping[str, Sequence[Connection]]
-) -> None:
-    """Give the gateway its runner."""
+def add_batches(gateway: Gateway, settings: Settings, connections: Mapping[str, Sequence[Connection]]) -> None:
+    """Give the gateway its runner, if it has a store."""
+    store = gateway.store
+    if store is None:
+        return
     intake = intake_for_lines(gateway.catalog, settings.routes, substitute=settings.batch.substitute)
     runner = BatchRunner(
         store,

@@ -9,13 +9,14 @@ from headgate.catalog import Kind
 from headgate.decide.learned import weight
 from headgate.domain.answer import Refusal
 from headgate.domain.limits import Amounts
+from headgate.domain.request import Request
 from headgate.local.embedding import MAX_DIMENSIONS, MIN_DIMENSIONS, embed
 from headgate.protocol.client_json import InvalidBody
 from headgate.protocol.embeddings import Embeddings, embeddings_body, parse_embeddings
 from headgate.protocol.prompt import measure
 from headgate.runtime.errand_embeddings import EmbeddingsErrand
-from headgate.server.controls import read_controls
-from headgate.server.fetching import fetch, sized, watched
+from headgate.server.controls import Controls, read_controls
+from headgate.server.fetching import Asker, fetch, sized, watched
 from headgate.server.labels import JSON, lines_of, local_labels
 from headgate.server.visit import Visit, send_whole
 
@@ -30,22 +31,30 @@ SAFETY_TOKENS: Final = 8
 
 
 async def embeddings(visit: Visit, body: bytes, started_at: float) -> None:
-    """Answer one request. Vectors of two models cannot be compared, so only organisations stand in for each other."""
+    """Answer one request."""
     asked = parse_embeddings(body, tokens_allowed=True)
     controls = read_controls(visit.scope["headers"], asked.controls, visit.identity)
     if asked.model == LOCAL_EMBEDDINGS:
         await _local(visit, asked, started_at)
         return
-    fixed = Amounts(input_tokens=_tokens(asked))
-    request = sized(visit, asked.model, Kind.EMBEDDING, controls, fixed, started_at)
+    request = request_of(visit, asked, controls, started_at)
     if isinstance(request, Refusal):
         await visit.refuse(request)
         return
+    await fetch(visit, request, EmbeddingsErrand(asked), controls, started_at)
+
+
+def request_of(asker: Asker, asked: Embeddings, controls: Controls, now: float) -> Request | Refusal:
+    """The facts of a request for a provider's vectors. Those of two models cannot be compared, so only organisations
+    stand in for each other. Raises InvalidBody."""
+    request = sized(asker, asked.model, Kind.EMBEDDING, controls, Amounts(input_tokens=_tokens(asked)), now)
+    if isinstance(request, Refusal):
+        return request
     request = msgspec.structs.replace(request, candidates=request.candidates[:1], elsewhere=())
-    model = visit.gateway.catalog.model(request.candidates[0])
+    model = asker.gateway.catalog.model(request.candidates[0])
     if asked.token_count is not None and (model is None or model.provider not in READS_TOKENS):
         raise _no_tokens(asked.model)
-    await fetch(visit, request, EmbeddingsErrand(asked), controls, started_at)
+    return request
 
 
 def _tokens(asked: Embeddings) -> int:
@@ -60,7 +69,8 @@ def _no_tokens(model: str) -> InvalidBody:
     return InvalidBody(f"'input' holds token ids, which `{model}` cannot read: give the text itself.", "input")
 
 
-async def _local(visit: Visit, asked: Embeddings, started_at: float) -> None:
+def own_dimensions(asked: Embeddings) -> int:
+    """How many dimensions our own vectors of a request have. Raises InvalidBody for what we make none of."""
     dimensions = LOCAL_DIMENSIONS if asked.dimensions is None else asked.dimensions
     if asked.token_count is not None:
         raise _no_tokens(LOCAL_EMBEDDINGS)
@@ -73,6 +83,11 @@ async def _local(visit: Visit, asked: Embeddings, started_at: float) -> None:
             f"'input' has {characters:,} characters; at most {MAX_LOCAL_CHARS:,} are taken at once: send it in parts."
         )
         raise InvalidBody(text, "input")
+    return dimensions
+
+
+async def _local(visit: Visit, asked: Embeddings, started_at: float) -> None:
+    dimensions = own_dimensions(asked)
     answer = await watched(visit, asyncio.to_thread(_body, asked, dimensions))  # the first of all imports numpy
     if answer is None:
         return

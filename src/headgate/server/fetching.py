@@ -5,7 +5,7 @@ Adding such a door: parse the body, ask `Intake.request_for`, write an errand, a
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -13,15 +13,29 @@ from headgate.catalog import Kind
 from headgate.decide.actions import Ending
 from headgate.domain.answer import Refusal
 from headgate.domain.limits import Amounts
-from headgate.domain.request import Request
+from headgate.domain.request import Need, Request
 from headgate.protocol.client_json import InvalidBody
 from headgate.runtime.errand import Errand
+from headgate.server.auth import Identity
 from headgate.server.controls import Controls, InvalidControl
 from headgate.server.errors import invalid
+from headgate.server.gateway import Gateway
 from headgate.server.intake import OWN_KEYS_OF
 from headgate.server.labels import labels
 from headgate.server.outcome import overhead_s, told
 from headgate.server.visit import Visit, busy, read_json, send_whole
+
+
+class Asker(Protocol):
+    """Who asks, at which gateway, under which id: what every `Visit` says, and a caller in this process too."""
+
+    @property
+    def gateway(self) -> Gateway: ...
+    @property
+    def identity(self) -> Identity: ...
+    @property
+    def name(self) -> str: ...
+
 
 Worker = Callable[[Visit, bytes, float], Awaitable[None]]
 """Answers a visit whose body was read and which came at an instant; raises InvalidBody or InvalidControl."""
@@ -69,15 +83,15 @@ async def watched(visit: Visit, work: Awaitable[Any]) -> Any:
         watch.stop()
 
 
-def sized(visit: Visit, model: str, kind: Kind, controls: Controls, fixed: Amounts, now: float) -> Request | Refusal:
+def sized(asker: Asker, model: str, kind: Kind, controls: Controls, fixed: Amounts, now: float) -> Request | Refusal:
     """The facts of a request that takes `fixed`, served by models of one kind; a refusal where there is none."""
-    gateway, identity = visit.gateway, visit.identity
+    gateway, identity = asker.gateway, asker.identity
     request = gateway.intake.request_for(
         model,
         kind,
         controls,
         fixed=fixed,
-        request_id=visit.name,
+        request_id=asker.name,
         tenant=identity.tenant,
         now=now,
         own_key=identity.own_key_id,
@@ -88,22 +102,20 @@ def sized(visit: Visit, model: str, kind: Kind, controls: Controls, fixed: Amoun
         tuple(name for name in names if (found := gateway.catalog.model(name)) is not None and found.kind is kind)
         for names in (request.candidates, request.elsewhere)
     )
-    able = able or _named(visit, model, kind)  # a route of chat models says nothing of who makes sound or vectors
+    able = able or named(asker, model, kind)  # a route of chat models says nothing of who makes sound or vectors
     if not able:
         return invalid(f"`{model}` stands for no model of kind {kind}. `GET /v1/models` lists all.", "model")
     return msgspec.structs.replace(request, candidates=able, elsewhere=elsewhere)
 
 
-def _named(visit: Visit, name: str, kind: Kind) -> tuple[str, ...]:
-    """The named model or its successor, where it may be asked: a caller's own key is shown to its provider only."""
-    catalog = visit.gateway.catalog
-    model = catalog.model(name)
-    if model is not None and not model.is_running:
-        model = catalog.successor(name)
-    if model is None or model.kind is not kind:
-        return ()
-    providers = catalog.chain if visit.identity.own_key_id is None else (OWN_KEYS_OF,)
-    return (model.id,) if model.provider in providers else ()
+def named(asker: Asker, name: str, kind: Kind, needs: Need = Need.NONE) -> tuple[str, ...]:
+    """What a model's or tier's name means by itself, whatever a route says: a caller's own key is shown to its provider
+    only."""
+    catalog = asker.gateway.catalog
+    found = asker.gateway.intake.resolve(name, needs, substitute=False)
+    models = [] if found is None else [catalog.model(each) for each in found.candidates]
+    providers = catalog.chain if asker.identity.own_key_id is None else (OWN_KEYS_OF,)
+    return tuple(each.id for each in models if each is not None and each.kind is kind and each.provider in providers)
 
 
 async def fetch(

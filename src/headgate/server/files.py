@@ -36,6 +36,8 @@ PAGE: Final = 1_000
 MOST_PAGE: Final = 10_000
 """What OpenAI's `limit` takes; no page is longer than ours."""
 OCTETS: Final[Header] = (b"content-type", b"application/octet-stream")
+PROCESSED: Final = "processed"
+"""The status of every file: a stored one is whole, and nothing more is done with it. OpenAI's SDK can wait for that."""
 EXPIRES: Final = "expires_after"
 _log: Final = logging.getLogger(__name__)
 
@@ -132,6 +134,9 @@ async def _taken(visit: Visit, store: SqliteStore, spool: Spool) -> FileRow | Re
         if not await _receive(visit, form, spool):
             return None
         fields = _fields(form)
+        full = await _full(visit, store, spool.size_bytes)
+        if full is not None:
+            return full
         keep_s = settings.keep_days * DAY_S if fields.keep_s is None else fields.keep_s
         at = int(visit.gateway.clock.wall())
         file_id = f"file_{secrets.token_hex(ID_BYTES)}"
@@ -145,6 +150,17 @@ async def _taken(visit: Visit, store: SqliteStore, spool: Spool) -> FileRow | Re
         return Refusal(RefusalCode.NO_CAPACITY, text, 503, FULL_RETRY_S)
     except TimeoutError:
         return invalid(f"Nothing of the upload came for {IDLE_S:.0f} seconds.", status=408)
+
+
+async def _full(visit: Visit, store: SqliteStore, more_bytes: int) -> Refusal | None:
+    """Why the tenant may not keep so much more."""
+    most, kept_bytes = visit.gateway.batch.max_stored_bytes_per_tenant, more_bytes
+    async for row in _newest(store, visit.identity.tenant, None):
+        kept_bytes += row.size_bytes
+    if kept_bytes <= most:
+        return None
+    text = f"You keep more than {most:,} bytes (setting batch.max_stored_bytes_per_tenant): delete files first."
+    return invalid(text, "file", status=413)
 
 
 async def _receive(visit: Visit, form: FormReader, spool: Spool) -> bool:
@@ -197,7 +213,7 @@ def file_object(row: FileRow) -> dict[str, object]:
         "expires_at": row.expires_at,
         "filename": row.filename,
         "purpose": row.purpose,
-        "status": row.status,
+        "status": PROCESSED,
         "status_details": None,
     }
 

@@ -18,6 +18,11 @@ NO_STORE: Final = Refusal(
     "Files and batches need a store, and this gateway has none: set `enabled = true` under `[store]` in headgate.toml.",
     501,
 )
+STRANGER: Final = Refusal(
+    RefusalCode.FORBIDDEN,
+    "Files and batches are kept for holders of a gateway key: a provider key alone is not enough for them.",
+    403,
+)
 FAULT_RETRY_S: Final = 5.0
 MOST_QUERY_BYTES: Final = 16 * 1024
 
@@ -32,6 +37,9 @@ def stored(door: StoredDoor) -> Door:
         store = visit.gateway.store
         if store is None:
             await visit.refuse(NO_STORE)
+            return
+        if visit.identity.own_key is not None and visit.identity.key_id is None:
+            await visit.refuse(STRANGER)
             return
         try:
             await door(visit, store)

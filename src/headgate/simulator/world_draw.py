@@ -33,6 +33,9 @@ OF_JSON: Final = (
     FaultKind.OFF_SCHEMA_JSON,
 )  # fmt: skip
 
+HALF_OF_IT: Final = '{"name":"cedar"}'
+"""Of the two fields that the schema of these worlds wants."""
+
 
 def draw(seed: int) -> World:
     """The world of a seed."""
@@ -225,6 +228,8 @@ def _fault(dice: Random, kind: FaultKind) -> Fault:
         delay_s = dice.choice((0.0, 0.0, 5.0, 20.0))
     elif kind is FaultKind.TOOL_USE_FAILED:
         value = dice.choice(("call", "undeclared", "schema", "required", "none", "arguments"))
+    elif kind is FaultKind.OFF_SCHEMA_JSON:
+        value = HALF_OF_IT if at < 1.0 else ""
     elif kind is FaultKind.SAFETY:
         value = dice.choice(("", "content"))
     probability = dice.choice((0.03, 0.1, 0.3, 0.6))

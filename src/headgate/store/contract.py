@@ -8,7 +8,7 @@ there. What has no tenant argument is for the runner of batches and for upkeep.
 Raises `StoreError` when the storage fails (then it did not happen) and a `StoreRefusal` where the docstring names one.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from headgate.store.batch_rows import (
@@ -41,6 +41,11 @@ class UsageStore(Protocol):
 
     def append(self, row: UsageRow) -> None:
         """Write it soon. When the queue is full the row is dropped and counted in the health."""
+        ...
+
+    def append_read(self, records: Sequence[bytes], read: Callable[[bytes], UsageRow]) -> None:
+        """The same for many rows together, which `read` makes of records where the event loop is not kept from its
+        work: on another thread, perhaps twice. It must not fail."""
         ...
 
     async def write(self, row: UsageRow) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -29,8 +28,10 @@ from headgate.store.sqlite_state import SqliteState
 from headgate.store.sqlite_usage import USAGE_ROWS, SqliteUsage
 from headgate.store.sqlite_writer import MOST_QUEUED_ROWS, Writer
 
-CONTENTS: Final = "files"
-"""The folder beside the database."""
+
+def contents_of(database: Path) -> Path:
+    """The folder beside a database, of its own: what no row of it names is removed there."""
+    return database.with_name(f"{database.name}-files")
 
 
 class SqliteStore:
@@ -95,7 +96,7 @@ class SqliteStore:
         durability: Durability,
         most_queued_rows: int,
     ) -> "SqliteStore":
-        folder = path.with_name(CONTENTS)
+        folder = contents_of(path)
         connection, opened = open_database(path, folder, migrations, durability, ownership.left_by)
         try:
             contents = Contents(folder)

@@ -19,7 +19,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
@@ -82,7 +82,10 @@ class _Promise:
             self.future.set_exception(self.error)
 
 
-_Row = tuple[Parameters | None, _Promise | None]
+Unread = Callable[[], Parameters]
+"""A row that is made on the thread."""
+
+_Row = tuple[Parameters | Unread | None, _Promise | None]
 _Job = tuple[Work[Any], _Promise]
 
 
@@ -123,12 +126,17 @@ class Writer:
 
     def append(self, row: Parameters) -> None:
         """Queue a row; drop and count it where the queue is full."""
+        self.append_all((row,))
+
+    def append_all(self, rows: Sequence[Parameters | Unread]) -> None:
+        """Queue rows, also such as are still to be read; drop and count those for which the queue has no room."""
         with self._changed:
-            if self._is_closing or len(self._rows) >= self._most_queued:
-                self._dropped += 1
-                return
-            self._rows.append((row, None))
-            self._tell()
+            room = 0 if self._is_closing else self._most_queued - len(self._rows)
+            taken = rows if len(rows) <= room else rows[: max(0, room)]
+            self._dropped += len(rows) - len(taken)
+            if taken:
+                self._rows.extend([(row, None) for row in taken])
+                self._tell()
 
     def keep(self, where: ManyRows, key: str, row: Parameters) -> None:
         """Queue the newest row of a key, in place of one that was not written yet."""
@@ -263,7 +271,7 @@ class Writer:
 
     def _transact(self, group: _Group) -> None:
         connection = self._connection
-        rows = [row for row, _ in group.rows if row is not None]
+        rows = [row if isinstance(row, tuple) else row() for row, _ in group.rows if row is not None]
         if group.jobs or group.newest or len(rows) > MOST_AT_ONCE:
             connection.execute("BEGIN IMMEDIATE")
             self._write(group, rows)

@@ -31,8 +31,6 @@ def asking(root: str, content: str, model: str = SMALL, **options: object) -> di
     """What a call takes."""
     message = {"role": "user", "content": content}
     address = {"api_base": f"{root}/v1", "api_key": KEY, "num_retries": 0, "max_retries": 0}
-    if "tools" in options:
-        options["_skip_mcp_handler"] = True  # else it imports `mcp` for every tool, which only its extra `mcp` installs
     return {"model": f"groq/{model}", "messages": [message], **address, **options}
 
 

@@ -1,0 +1,1 @@
+"""What runs in the background: batches of tenants, line by line, and the files that they leave."""
