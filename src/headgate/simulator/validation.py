@@ -116,6 +116,9 @@ def _check_numbers(raw: Body, _model: Model) -> Rejection | None:
         if not low <= value <= high:
             bound = f"at most {high}" if value > high else f"at least {low}"
             return errors.invalid(f"'{name}' : number must be {bound}", name)
+    seed = raw.get("seed")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+        return errors.invalid("'seed' : value must be an integer", "seed")
     stop = raw.get("stop")
     if isinstance(stop, list) and len(stop) > MOST_STOPS:
         return errors.invalid(f"'stop' : maximum number of items is {MOST_STOPS}", "stop")
