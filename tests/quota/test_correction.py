@@ -295,3 +295,26 @@ def test_audio_header_corrects_the_hour() -> None:
     books.absorb_headers(HERE, shown, answer.note, at_stream_start=True, now=0.0)
     assert limits(books)[Dimension.ASH] == 3600
     assert level(books, Dimension.ASH, 0.0) == 600.0
+
+
+def test_header_that_shows_less_than_a_call_held_is_from_after_its_settlement() -> None:
+    """However often replies showed the level before settlement: one that shows less than the call's own reservation
+    cannot hold it, so the level is lowered to what is shown and not below."""
+    books = ledger()
+    now = 0.0
+    for turn in range(12):  # an upstream that settles late: each reply still holds its whole reservation
+        now += 30.0
+        amounts = Amounts(100, 900)
+        note = send(books, f"late{turn}", amounts, now)
+        held = level(books, Dimension.TPM, now)
+        books.settle(f"late{turn}", Amounts(100, 20), now)
+        books.absorb_headers(HERE, seen(held), note, at_stream_start=False, now=now)
+    now += 30.0
+    send(books, "unknown", Amounts(1000, 1500), now)
+    books.settle("unknown", None, now)
+    now += 7.0
+    note = send(books, "known", Amounts(2000, 4000), now)
+    books.settle("known", Amounts(200, 200), now)
+    assert level(books, Dimension.TPM, now) > 1900
+    books.absorb_headers(HERE, seen(600), note, at_stream_start=False, now=now)
+    assert level(books, Dimension.TPM, now) >= 590

@@ -24,7 +24,7 @@ from typing import Final
 
 import msgspec
 
-from headgate.domain.time import NEVER, Instant, Seconds
+from headgate.domain.time import Instant, Seconds
 from headgate.quota.bucket import REQUESTS, Bucket
 
 TOLERANCE_SHARE: Final = 0.01
@@ -90,12 +90,14 @@ class Note(msgspec.Struct, frozen=True, gc=False):
 class Reading(msgspec.Struct, frozen=True, gc=False):
     """What one header shows of a bucket, and what it is compared with.
 
-    `sent` is the noted level brought up to date with the corrections since, `output` the tokens of this call's ask,
-    `slack` what may be over-estimate. `at_start`: of a stream; `quiet`: nothing else was in flight.
+    `sent` is the noted level brought up to date with the corrections since, `held` the tokens that this call reserved,
+    `output` those of its ask among them, `slack` what may be over-estimate. `at_start`: of a stream; `quiet`: nothing
+    else was in flight.
     """
 
     shown: int
     sent: float
+    held: int
     output: int
     slack: float
     sent_at: Instant
@@ -108,8 +110,13 @@ class Readings(msgspec.Struct):
 
     hits: list[float]
 
-    def span(self, candidates: tuple[float, ...], shown: float, above: float, below: float) -> tuple[float, float]:
-        """Score the candidates against what a header showed; the least and the greatest still believable."""
+    def span(
+        self, candidates: tuple[float, ...], least: tuple[float, ...], shown: float, above: float, below: float
+    ) -> tuple[float, float]:
+        """Score the candidates against what a header showed; the least and the greatest still believable.
+
+        However well one has fitted lately: with `least` in the bucket by itself, it cannot be what showed less.
+        """
         hits, best = self.hits, 0.0
         for i, candidate in enumerate(candidates):
             hit = HIT_MEMORY * hits[i]
@@ -119,14 +126,10 @@ class Readings(msgspec.Struct):
             if hit > best:
                 best = hit
         bar = best * BELIEVED_SHARE if best >= LEAST_HITS else 0.0
-        low, high = NEVER, -NEVER
-        for i, candidate in enumerate(candidates):
-            if hits[i] >= bar:
-                if candidate < low:
-                    low = candidate
-                if candidate > high:
-                    high = candidate
-        return low, high
+        believed = [i for i, hit in enumerate(hits) if hit >= bar and shown >= least[i] - below]
+        believed = believed or [i for i, bound in enumerate(least) if shown >= bound - below]
+        found = [candidates[i] for i in believed] or candidates
+        return min(found), max(found)
 
 
 class Watch(msgspec.Struct):
@@ -181,12 +184,14 @@ class Watch(msgspec.Struct):
         bare = bucket.level - bucket.lifted
         believed = self.rate > 0.0 or bucket.lifted > 0.0
         output, slack, quiet = reading.output, reading.slack, reading.quiet
+        held, prompt = reading.held, reading.held - output
         if reading.at_start:
             candidates: tuple[float, ...] = (sent, bare, sent - output, bare - output)
-            low, high = self.starts.span(candidates, shown, tolerance, tolerance + slack)
+            least_shown: tuple[float, ...] = (held, held, prompt, prompt)
+            low, high = self.starts.span(candidates, least_shown, shown, tolerance, tolerance + slack)
         else:
             candidates = (sent, bare, sent - output)
-            low, high = self.replies.span(candidates, shown, tolerance, tolerance + slack)
+            low, high = self.replies.span(candidates, (held, 0, prompt), shown, tolerance, tolerance + slack)
         floor = (low if quiet else min(candidates)) - slack
         age_s = now - reading.sent_at if now > reading.sent_at else 0.0
         if shown < floor - tolerance:

@@ -74,7 +74,9 @@ def absorb_levels(
             bucket.drain_to(now)
             if not watch.agrees(bucket, limit - left, noted, now):
                 slack = sent.input_in_flight * ESTIMATE_SLACK
-                reading = Reading(limit - left, noted, sent.output_tokens, slack, sent.at, at_start, quiet)
+                reading = Reading(
+                    limit - left, noted, sent.need_tokens, sent.output_tokens, slack, sent.at, at_start, quiet
+                )
                 _correct(meter, watch, bucket, None, reading, now, changes)
     left = seen.remaining_requests
     if left is not None and meter.day != NO_BUCKET:
@@ -104,7 +106,7 @@ def _absorb_requests(
     noted = sent.requests + watch.corrected - sent.requests_corrected
     bucket.drain_to(now)
     if not watch.agrees(bucket, shown, noted, now):
-        reading = Reading(shown, noted, 0, 0.0, sent.at, at_start, quiet)
+        reading = Reading(shown, noted, 0, 0, 0.0, sent.at, at_start, quiet)
         _correct(meter, watch, bucket, minute, reading, now, changes)
     elif minute is not None and minute.lifted:
         minute.drain_to(now)

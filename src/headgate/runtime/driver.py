@@ -308,7 +308,7 @@ class _Run(msgspec.Struct, eq=False):
             self.upstream_s += driver.clock.now() - started_at
         self.started = False
         event, self.bodies[action.number] = exchange.whole(
-            errand, action, connection.dialect, response.status, response.headers, response.body
+            errand, action, connection.dialect, response.status, response.headers, response.body, driver.clock.wall
         )
         return event
 
@@ -346,7 +346,7 @@ class _Run(msgspec.Struct, eq=False):
         if stream.status != exchange.OK or not stream.headers.get("content-type", "").startswith("text/event-stream"):
             body = b"".join([chunk async for chunk in stream])
             event, self.bodies[action.number] = exchange.whole(
-                self.errand, action, self.dialect, stream.status, stream.headers, body
+                self.errand, action, self.dialect, stream.status, stream.headers, body, self.driver.clock.wall
             )
             self.stream, self.started = None, False
             if isinstance(event, e.Replied):  # a whole body where a stream was asked for

@@ -7,7 +7,7 @@ request, and asked anew for every call, because each call may go to another mode
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from headgate.catalog import Model
+from headgate.catalog import GROQ, Model
 from headgate.decide import actions as a
 from headgate.decide.journey import Journey
 from headgate.domain.answer import Reply
@@ -16,7 +16,9 @@ from headgate.domain.request import Check, Request
 from headgate.local.template import LocalAnswer
 from headgate.protocol.chat import Chat, to_upstream
 from headgate.protocol.cleaning import NOTHING_TO_CLEAN, Cleaned, clean
+from headgate.protocol.client_json import InvalidBody
 from headgate.protocol.dialect import Dialect
+from headgate.protocol.images import image_problem
 from headgate.protocol.reasoning import family_of
 from headgate.protocol.reply import read_reply
 from headgate.protocol.structured import AS_IT_IS, Restore, joined, shape
@@ -90,8 +92,11 @@ class ChatErrand:
         """Everything that differs from the client's body."""
         chat = self.chat
         shaped = shape(chat, model, dialect, call.manner) if self._handling.remedies else AS_IT_IS
+        messages_clean = chat.clean_messages and dialect.name == GROQ and not _has_parts(chat)
+        if chat.prompt.images and (problem := image_problem(chat.fields["messages"], dialect, model.max_images)):
+            raise InvalidBody(problem, "messages")
         if shaped is AS_IT_IS:
-            if chat.clean_messages and dialect.name == "groq" and chat.fields.keys().isdisjoint(dialect.touched):
+            if messages_clean and chat.fields.keys().isdisjoint(dialect.touched):
                 return NOTHING_TO_CLEAN
         elif shaped.restore is not None:
             self._restores = {**(self._restores or {}), call.number: shaped.restore}
@@ -100,7 +105,7 @@ class ChatErrand:
             dialect,
             family_of(model.id),
             model.reasoning_efforts,
-            messages_clean=chat.clean_messages and dialect.name == "groq",
+            messages_clean=messages_clean,
         )
         cleaned = joined(shaped.cleaned, cleaned)
         self.notes = cleaned.notes
@@ -145,6 +150,14 @@ class ChatErrand:
 
     def answer_locally(self, request: Request, reason: str) -> LocalAnswer | None:
         return answer_locally(self.chat, request, reason)
+
+
+def _has_parts(chat: Chat) -> bool:
+    """Whether a message's content is a list of parts, whose own fields were not looked at."""
+    for message in chat.messages:  # noqa: SIM110 - a generator costs twice as much on every request
+        if type(message.content) is list:
+            return True
+    return False
 
 
 def mended(errand: Errand, mend: a.Mend, journey: Journey, bodies: dict[int, bytes], wall_s: float) -> Extracted | None:

@@ -3,7 +3,7 @@
 Pure, so that the simulated driver reads replies through the very same code as the live one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -50,11 +50,19 @@ def cancelled(*, written: bool) -> Failure:
 
 
 def whole(
-    errand: Errand, call: Call, dialect: Dialect, status: int, headers: Mapping[str, str], body: bytes
+    errand: Errand,
+    call: Call,
+    dialect: Dialect,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    wall: Callable[[], float],
 ) -> tuple[e.Replied | e.Failed, bytes]:
-    """The event of a reply that was read whole, and its body as the client asked for it."""
+    """The event of a reply that was read whole, and its body as the client asked for it. `wall` gives Unix seconds,
+    for errors that name an instant."""
     if status != OK:
-        return e.Failed(call.number, dialect.classify(status, body, headers), dialect.read_limits(headers)), body
+        failure = dialect.classify(status, body, headers, wall_s=wall())
+        return e.Failed(call.number, failure, dialect.read_limits(headers)), body
     outcome = errand.read(call, body, headers)
     limits = dialect.read_limits(headers)
     if isinstance(outcome, Failure):

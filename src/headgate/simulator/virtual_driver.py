@@ -349,7 +349,13 @@ class VirtualDriver:
         assert under_way.headers is not None
         number, body = under_way.action.number, bytes(under_way.body)
         event, run.bodies[number] = exchange.whole(
-            run.errand, under_way.action, GROQ_DIALECT, script.status, under_way.headers, body
+            run.errand,
+            under_way.action,
+            GROQ_DIALECT,
+            script.status,
+            under_way.headers,
+            body,
+            lambda: self._wall(self.now),
         )
         if run.request.stream and isinstance(event, e.Replied):
             event = e.Failed(number, Failure(FailureKind.MALFORMED_BODY, status=script.status), event.limits)

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TextIO
 
-from headgate.decide.remedies import NEEDS, NOT_YET
+from headgate.decide.remedies import NEEDS, NOT_YET, Remedy
 from headgate.simulator.play import Broke, Played, play, play_seed
 from headgate.simulator.world_draw import draw
 
@@ -55,8 +55,8 @@ class Tally:
         self.faults.update(played.faults)
 
     def missing(self) -> list[str]:
-        """Remedies that are built and were not taken often enough for a full set."""
-        built = [str(remedy) for remedy in NEEDS if remedy not in NOT_YET]
+        """Remedies that are built and were not taken often enough for a full set; a world has one provider only."""
+        built = [str(remedy) for remedy in NEEDS if remedy not in NOT_YET and remedy is not Remedy.OTHER_PROVIDER]
         return [f"{name}: {self.remedies[name]}" for name in built if self.remedies[name] < LEAST_TAKEN]
 
     def lines(self, took_s: float, violations: int) -> Iterator[str]:
