@@ -86,6 +86,7 @@ async def test_usage_of_a_tenant(tmp_path: Path) -> None:
         assert (own["model"], own["requests"]) == (MODEL, 2)
         assert own["prompt_tokens"] > 0
         assert float(own["cost_usd"]) == own["cost_nanousd"] / 1e9 > 0
+        assert own["prompt_cache_hit_rate"] == round(own["cached_tokens"] / own["prompt_tokens"], 4)
         everybody = (await gateway.get("/v1/usage?by=tenant&tenant=*", "boss"))["data"]
         assert [(row["tenant"], row["requests"]) for row in everybody] == [("acme", 2), ("brick", 1)]
         (named,) = (await gateway.get("/openai/v1/usage?by=outcome&tenant=brick", "boss"))["data"]

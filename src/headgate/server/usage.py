@@ -106,4 +106,5 @@ def _row(each: UsageSum, by: tuple[str, ...]) -> dict[str, object]:
     del counts["group"]
     row.update(counts)
     row["cost_usd"] = usd(each.cost_nanousd)
+    row["prompt_cache_hit_rate"] = round(each.cached_tokens / each.prompt_tokens, 4) if each.prompt_tokens else None
     return row
