@@ -43,3 +43,12 @@ async def test_connection_is_used_again_after_a_stream() -> None:
                     assert (await reply.read()).endswith(b"data: [DONE]\n\n")
             assert upstream.gauges().open == 1
             assert upstream.gauges().idle == 1
+
+
+async def test_prompts_are_laid_out_for_the_providers_cache_where_that_is_asked_for() -> None:
+    """Instructions reach the provider before the conversation; without the setting messages keep their order."""
+    said = [{"role": "user", "content": "hi"}, {"role": "system", "content": "Be brief."}]
+    for toml, roles in (("[handling]\nstatic_first = true", ["system", "user"]), ("", ["user", "system"])):
+        async with open_house(pretend(), toml=toml) as house:
+            assert (await house.ask(chat(messages=said))).status == 200
+            assert [message["role"] for message in house.seen[0].body["messages"]] == roles

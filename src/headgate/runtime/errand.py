@@ -19,6 +19,7 @@ from headgate.protocol.cleaning import NOTHING_TO_CLEAN, Cleaned, clean
 from headgate.protocol.client_json import InvalidBody
 from headgate.protocol.dialect import Dialect
 from headgate.protocol.images import image_problem
+from headgate.protocol.layout import static_first
 from headgate.protocol.reasoning import family_of
 from headgate.protocol.reply import read_reply
 from headgate.protocol.structured import AS_IT_IS, Restore, joined, shape
@@ -75,6 +76,8 @@ class ChatErrand:
         self.include_usage = chat.include_usage
         self.notes: tuple[str, ...] = ()
         self._handling = handling
+        if handling.static_first:
+            chat.fields = static_first(chat).apply(chat.fields)
         self._restores: dict[int, Restore] | None = None
 
     def write(self, call: a.Call, model: Model, dialect: Dialect) -> bytes:

@@ -262,6 +262,8 @@ class HandlingSettings(Section, frozen=True):
     """Make a maximum smaller so that a request fits what is left of the quota."""
     remedies: bool = True
     """Try again, elsewhere or otherwise, after a failure. False: what the provider says goes to the client."""
+    static_first: bool = False
+    """Order prompts for the provider's cache: instructions before the conversation, tools by name."""
     redact: bool = True
     """Take organisation ids and parts of keys out of relayed errors."""
 
