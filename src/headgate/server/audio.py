@@ -30,10 +30,9 @@ from headgate.server.gateway import Gateway
 from headgate.server.labels import JSON, NO_RETRY, labels, lines_of
 from headgate.server.multipart import MOST_FIELD_BYTES, FileTooLargeError, FormReader
 from headgate.server.outcome import Outgoing, overhead_s, told
+from headgate.server.uploading import IDLE_S, received
 from headgate.server.visit import Visit
 
-IDLE_S: Final = 60.0
-"""The longest silence within an upload."""
 FULL_RETRY_S: Final = 5.0
 MOST_AROUND_BYTES: Final = MOST_FIELD_BYTES + 64 * 1024
 """What a form may hold besides its file."""
@@ -91,7 +90,7 @@ async def _taken(visit: Visit, spool: Spool, *, translates: bool) -> Taken | Ref
         stated = visit.headers.get(b"content-length", b"0")
         if stated.isdigit() and int(stated) > most + MOST_AROUND_BYTES:
             return too_large(most)
-        if not await _receive(visit, form, spool):
+        if not await received(visit.receive, form, spool):
             return None
         ask = read_fields(form.fields, translates=translates, has_file=form.extension is not None)
         return Taken(ask, None if form.extension is None else await sound_of(spool, form.extension))
@@ -103,23 +102,6 @@ async def _taken(visit: Visit, spool: Spool, *, translates: bool) -> Taken | Ref
         return no_room()
     except TimeoutError:
         return invalid(f"Nothing of the upload came for {IDLE_S:.0f} seconds.", status=408)
-
-
-async def _receive(visit: Visit, form: FormReader, spool: Spool) -> bool:
-    """Read the form to its end, no faster than the spool takes it; False when the client left."""
-    more = True
-    while more:
-        async with asyncio.timeout(IDLE_S):
-            message = await visit.receive()
-        if message["type"] == "http.disconnect":
-            return False
-        form.feed(message.get("body", b""))
-        for piece in form.take():
-            await spool.add(piece)
-        more = message.get("more_body", False)
-    form.finish()
-    await spool.finish()
-    return True
 
 
 async def sound_of(spool: Spool, extension: str) -> Sound:

@@ -3,7 +3,6 @@
 An upload is spooled as it comes, since its purpose may stand behind it in the form; only a whole one is stored.
 """
 
-import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator
@@ -19,6 +18,7 @@ from headgate.server.errors import invalid
 from headgate.server.labels import Header, headers_of, lines_of, request_id
 from headgate.server.multipart import FileTooLargeError, FormReader
 from headgate.server.stored import limit_of, one_of, query_of
+from headgate.server.uploading import IDLE_S, received
 from headgate.server.visit import Visit, busy
 from headgate.store.problems import FileTooLarge, StoreError
 from headgate.store.rows import FileRow, NewFile
@@ -26,8 +26,6 @@ from headgate.store.sqlite import SqliteStore
 
 BATCH: Final = "batch"
 PURPOSES: Final = (BATCH,)
-IDLE_S: Final = 60.0
-"""The longest silence within an upload."""
 FULL_RETRY_S: Final = 5.0
 DAY_S: Final = 86_400
 ID_BYTES: Final = 12
@@ -131,7 +129,7 @@ async def _taken(visit: Visit, store: SqliteStore, spool: Spool) -> FileRow | Re
     most = settings.max_file_bytes
     try:
         form = FormReader(visit.headers.get(b"content-type", b""), most, is_sound=False)
-        if not await _receive(visit, form, spool):
+        if not await received(visit.receive, form, spool):
             return None
         fields = _fields(form)
         full = await _full(visit, store, spool.size_bytes)
@@ -161,23 +159,6 @@ async def _full(visit: Visit, store: SqliteStore, more_bytes: int) -> Refusal | 
         return None
     text = f"You keep more than {most:,} bytes (setting batch.max_stored_bytes_per_tenant): delete files first."
     return invalid(text, "file", status=413)
-
-
-async def _receive(visit: Visit, form: FormReader, spool: Spool) -> bool:
-    """Read the form to its end, no faster than the spool takes it; False when the client left."""
-    more = True
-    while more:
-        async with asyncio.timeout(IDLE_S):
-            message = await visit.receive()
-        if message["type"] == "http.disconnect":
-            return False
-        form.feed(message.get("body", b""))
-        for piece in form.take():
-            await spool.add(piece)
-        more = message.get("more_body", False)
-    form.finish()
-    await spool.finish()
-    return True
 
 
 def _fields(form: FormReader) -> Fields:
