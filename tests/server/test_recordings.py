@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from tests.remedies.house import Answer, Said, open_house, pretend
 
+from headgate.decide.remedies import Remedy
+
 RECORDINGS = Path(__file__).parents[3] / "shared" / "data" / "groq_recordings.jsonl"
 EXCHANGES: list[dict[str, Any]] = (
     [json.loads(line) for line in RECORDINGS.read_text(encoding="utf-8").splitlines()] if RECORDINGS.exists() else []
@@ -14,8 +16,9 @@ EXCHANGES: list[dict[str, Any]] = (
 TRANSPARENT = "[handling]\nclean = false\nfit = false\nremedies = false\nredact = false\n"
 WINDOW = 'lifecycle = "current"\ncontext_window_tokens = 131_072\nmax_output_tokens = 65_536\n'
 
-CHANGED_BY_A_REMEDY = {"24-test_tool_use_failed_error_streaming": "tool_call_failed"}
-"""Recordings whose reply reaches the client changed when remedies are on, and the remedy that changes it."""
+CHANGED_BY_A_REMEDY = {"24-test_tool_use_failed_error_streaming": Remedy.ANSWER_LOCALLY}
+"""Recordings whose reply reaches the client changed when remedies are on, and the remedy that made the difference: the
+recorded stream fails at a tool call, and so does its repetition."""
 
 pytestmark = pytest.mark.skipif(not EXCHANGES, reason="../shared/data is not beside the checkout: nothing to replay")
 
@@ -44,18 +47,18 @@ def still_current() -> str:
     return "".join(f'[models."{model}"]\n{WINDOW}' for model in sorted(named | {"groq/compound"}))
 
 
-async def replayed(exchange: dict[str, Any], toml: str) -> tuple[Answer, list[dict[str, Any]]]:
-    """What the client got, and what the upstream was asked."""
+async def replayed(exchange: dict[str, Any], toml: str) -> tuple[Answer, list[dict[str, Any]], set[Remedy]]:
+    """What the client got, what the upstream was asked, and which remedies were taken."""
     async with open_house(pretend(), said=(said(exchange),), models=(), toml=toml) as house:
         answer = await house.ask(exchange["request"])
-        return answer, [seen.body for seen in house.seen]
+        return answer, [seen.body for seen in house.seen], set(house.gate.remedies_taken)
 
 
 @pytest.mark.parametrize("number", range(len(EXCHANGES)), ids=name_of)
 async def test_recorded_reply_reaches_the_client_byte_for_byte(number: int) -> None:
     """With everything switched off that changes bytes, status, type and body are the upstream's own."""
     exchange = EXCHANGES[number]
-    answer, asked = await replayed(exchange, TRANSPARENT + still_current())
+    answer, asked, _ = await replayed(exchange, TRANSPARENT + still_current())
     assert answer.status == exchange["status"]
     assert answer.body == reply_of(exchange)
     assert len(asked) == 1
@@ -67,12 +70,13 @@ async def test_recorded_reply_reaches_the_client_byte_for_byte(number: int) -> N
 async def test_with_remedies_on_only_a_remedy_changes_a_reply(number: int) -> None:
     """Every difference is one that a remedy made, and the table above names it."""
     exchange = EXCHANGES[number]
-    answer, _ = await replayed(exchange, still_current())
+    answer, _, taken = await replayed(exchange, still_current())
     if (remedy := CHANGED_BY_A_REMEDY.get(name_of(number))) is None:
         assert answer.body == reply_of(exchange)
         assert answer.status == exchange["status"]
     else:
-        assert answer.label("reason") == remedy
+        assert remedy in taken
+        assert answer.label("source") == "local"
         assert answer.body != reply_of(exchange)
 
 
