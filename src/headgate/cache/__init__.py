@@ -1,0 +1,1 @@
+"""What we already know: keys, entries, the tier protocol, the walk over the tiers. Pure."""
