@@ -26,7 +26,7 @@ POOL: Final = "pool"
 LEARNED: Final = "learned"
 
 ANONYMOUS: Final = "key-"
-"""How the organisation of a key is called until a reply names it (assembly.py)."""
+"""How the organisation of a key is called until a reply names it (`assembly`)."""
 
 
 class KeptMeter(msgspec.Struct):

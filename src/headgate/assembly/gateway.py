@@ -1,0 +1,135 @@
+"""Settings to a running gateway."""
+
+import random
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+
+from headgate.assembly.gate import catalog_of, make_gate
+from headgate.assembly.keeping import Keeping, usage_rows
+from headgate.decide.advance import Recorder
+from headgate.decide.policy import Policy
+from headgate.decide.remedies import ROWS, Rows
+from headgate.domain.fact import Fact
+from headgate.observe.stories import Stories
+from headgate.protocol.dialects import DIALECTS
+from headgate.runtime.clock import Clock, MonotonicClock
+from headgate.runtime.driver import Connection, Driver
+from headgate.runtime.settings import ProviderSettings, Settings
+from headgate.runtime.upstream_proxy import open_upstream
+from headgate.server.auth import Door
+from headgate.server.batching import add_batches
+from headgate.server.gateway import Gateway
+from headgate.server.intake import Intake
+from headgate.store.sqlite import SqliteStore
+
+
+def _silent(_text: str) -> None:
+    pass
+
+
+def make_gateway(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    dice: random.Random | None = None,
+    recorder: Recorder | None = None,
+    observers: tuple[Callable[[Fact], None], ...] = (),
+    upstream: str = "groq",
+    environment: Mapping[str, str] | None = None,
+    rows: Rows = ROWS,
+    policy: Policy | None = None,
+    store: SqliteStore | None = None,
+    keeps_quota: bool = True,
+    tell: Callable[[str], None] = _silent,
+) -> Gateway:
+    """A gateway that is ready once `start` was awaited in the loop where it will run; `stop` closes its store too.
+
+    `keeps_quota` is False where a pretend upstream forgets its own. `tell` hears what an operator should know of the
+    start.
+    """
+    catalog = catalog_of(settings)
+    gate = make_gate(settings, catalog, dice or random.Random(secrets.randbits(64)), rows, policy)
+    stories = Stories()
+    clock = clock or MonotonicClock()
+    connections = _all_connections(settings, environment or {})
+    usage = None if store is None else usage_rows(store, clock, keeps_quota=keeps_quota)
+    driver = Driver(
+        gate=gate,
+        clock=clock,
+        connections=connections,
+        secrets={key.name: key.secret for provider in settings.providers for key in provider.keys},
+        observe=_tell((stories, *(() if usage is None else (usage,)), *observers)),
+        recorder=recorder,
+        limits=settings.upstream,
+        mends=settings.local.mend,
+        relays_errors=not settings.handling.remedies,
+    )
+    keeping = None
+    if store is not None and usage is not None:
+        keeping = Keeping(store, usage, gate, clock, settings, catalog, keeps_quota=keeps_quota, tell=tell)
+    gateway = Gateway(
+        driver=driver,
+        intake=Intake(catalog, settings.routes, local=settings.local.enabled),
+        door=Door(settings.auth, settings.server, clock.wall),
+        stories=stories,
+        catalog=catalog,
+        clock=clock,
+        upstream=upstream,
+        handling=settings.handling,
+        audio=settings.audio,
+        max_body_bytes=settings.server.max_body_bytes,
+        max_in_flight=settings.server.max_in_flight,
+        max_in_flight_per_tenant=settings.server.max_in_flight_per_tenant,
+        start=_nothing if keeping is None else keeping.start,
+        stop=_closing(connections, keeping),
+        batch=settings.batch,
+        store=store,
+    )
+    add_batches(gateway, settings, connections)
+    return gateway
+
+
+def _all_connections(settings: Settings, environment: Mapping[str, str]) -> Mapping[str, tuple[Connection, ...]]:
+    return {provider.name: tuple(_connections(provider, settings, environment)) for provider in settings.providers}
+
+
+def _connections(provider: ProviderSettings, settings: Settings, environment: Mapping[str, str]) -> list[Connection]:
+    limits, pool = settings.upstream.reply_limits(), settings.upstream.pool_limits()
+    return [
+        Connection(
+            open_upstream(endpoint, reply_limits=limits, pool_limits=pool, environment=environment),
+            endpoint.prefix,
+            DIALECTS[provider.dialect],
+        )
+        for endpoint in provider.endpoints
+    ]
+
+
+def _tell(observers: tuple[Callable[[Fact], None], ...]) -> Callable[[Fact], None]:
+    if len(observers) == 1:
+        return observers[0]
+
+    def tell(fact: Fact) -> None:
+        for observer in observers:
+            observer(fact)
+
+    return tell
+
+
+async def _nothing() -> None:
+    pass
+
+
+def _closing(
+    connections: Mapping[str, tuple[Connection, ...]], keeping: Keeping | None
+) -> Callable[[], Awaitable[None]]:
+    async def close() -> None:
+        try:
+            for each in connections.values():
+                for connection in each:
+                    await connection.upstream.close()
+        finally:
+            if keeping is not None:
+                await keeping.stop()
+
+    return close
