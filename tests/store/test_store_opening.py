@@ -16,7 +16,10 @@ from headgate.store.sqlite import SqliteStore, contents_of
 from headgate.store.sqlite_opening import Durability, connect
 
 VERSION_1 = Path(__file__).parent / "version_1.sql"
-SHIPPED = {"0001_first.sql": "a5ce1e59ea0e4361ea46902d3dcfc609d1daf481d41088f3a226417ef90773c0"}
+SHIPPED = {
+    "0001_first.sql": "a5ce1e59ea0e4361ea46902d3dcfc609d1daf481d41088f3a226417ef90773c0",
+    "0002_jobs.sql": "6b20e702446909a23056baa5230226b8b17438d10242307cdf7523377b3370ab",
+}
 """SHA-256 of the migrations that were released: databases have run them, so they never change."""
 
 

@@ -8,7 +8,7 @@ there. What has no tenant argument is for the runner of batches and for upkeep.
 Raises `StoreError` when the storage fails (then it did not happen) and a `StoreRefusal` where the docstring names one.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from headgate.store.batch_rows import (
@@ -20,6 +20,17 @@ from headgate.store.batch_rows import (
     LineResult,
     NewBatch,
     NewLine,
+)
+from headgate.store.job_rows import (
+    ClaimedJob,
+    DeliveryRow,
+    DueDelivery,
+    JobCounts,
+    JobEnd,
+    JobPage,
+    JobRow,
+    JobStatus,
+    NewJob,
 )
 from headgate.store.rows import (
     FilePage,
@@ -157,6 +168,89 @@ class BatchStore(Protocol):
         ...
 
 
+class JobStore(Protocol):
+    """Jobs in the background: each with exactly one result, and what is to be told of it."""
+
+    async def add(self, jobs: Sequence[NewJob]) -> None:
+        """Queue these, all or none. Raises AlreadyExists."""
+        ...
+
+    async def add_due(self, schedule: str, due: float, job: NewJob) -> bool:
+        """Queue the job of a schedule's due time, unless that or a later one had its run; whether it was queued. The
+        first time that a schedule is named nothing runs: what was due before is past."""
+        ...
+
+    async def find(self, tenant: str, job_id: str) -> JobRow | None:
+        """One job with its result."""
+        ...
+
+    async def page(
+        self, tenant: str, *, status: JobStatus | None = None, limit: int = 100, after: str | None = None
+    ) -> JobPage:
+        """Jobs without results, newest first; at most 1,000. `after` is the last id before. Raises UnknownCursor."""
+        ...
+
+    async def of_request(self, tenant: str, request_id: str) -> tuple[str, ...]:
+        """The ids of a request's jobs, in their order."""
+        ...
+
+    async def ended_between(self, tenant: str, since: float, until: float, *, limit: int = 100) -> tuple[JobRow, ...]:
+        """Jobs with their results that ended in a time, newest first; at most 1,000."""
+        ...
+
+    async def claim(self, now: float, most: int) -> tuple[ClaimedJob, ...]:
+        """Queued jobs that may run now, running from here on; the tenants take turns."""
+        ...
+
+    async def next_at(self) -> float | None:
+        """From when on some queued job may run; None where none is queued."""
+        ...
+
+    async def finish(self, job_id: str, attempt: int, end: JobEnd) -> bool:
+        """Say how a job ended, and what is to be told of it. False for all but the attempt that runs."""
+        ...
+
+    async def postpone(self, job_id: str, attempt: int, *, run_at: float, tries: int) -> bool:
+        """Give a running job back, to be run from `run_at` on. False for all but the attempt that runs."""
+        ...
+
+    async def cancel(self, tenant: str, job_id: str, at: float) -> JobRow | None:
+        """End a job without a result. Raises IllegalTransition for one that is done or failed."""
+        ...
+
+    async def open_by_tenant(self) -> Mapping[str, int]:
+        """How many jobs of each tenant have not ended."""
+        ...
+
+    async def count(self, tenant: str | None = None) -> JobCounts:
+        """How many jobs and deliveries are where; of all tenants for None."""
+        ...
+
+    async def deliveries(self, job_id: str) -> tuple[DeliveryRow, ...]:
+        """What is told of a job."""
+        ...
+
+    async def due_deliveries(self, now: float, most: int) -> tuple[DueDelivery, ...]:
+        """What is to be told now, longest due first."""
+        ...
+
+    async def next_delivery_at(self) -> float | None:
+        """When the next delivery is due; None where none is pending."""
+        ...
+
+    async def delivered(self, delivery_id: str, at: float, status: int) -> None:
+        """A delivery arrived."""
+        ...
+
+    async def undelivered(self, delivery_id: str, at: float, status: int, next_at: float | None) -> None:
+        """A delivery did not arrive: try it again at `next_at`, or give it up for None. `status` 0: no answer."""
+        ...
+
+    async def forget_ended_before(self, at: float) -> int:
+        """Remove the jobs that ended before, with what was told of them; how many there were."""
+        ...
+
+
 class StateStore(Protocol):
     """The newest state per name. What is kept twice within a commit window is written once."""
 
@@ -197,6 +291,11 @@ class Store(Protocol):
     @property
     def batches(self) -> BatchStore:
         """Batches of tenants."""
+        ...
+
+    @property
+    def jobs(self) -> JobStore:
+        """Jobs of tenants."""
         ...
 
     @property

@@ -14,6 +14,7 @@ from headgate.store.problems import StoreError, StoreFault, store_error
 from headgate.store.rows import StoreHealth
 from headgate.store.sqlite_batches import SqliteBatches
 from headgate.store.sqlite_files import SqliteFiles
+from headgate.store.sqlite_jobs import SqliteJobs
 from headgate.store.sqlite_opening import (
     OLDEST_SQLITE,
     Durability,
@@ -57,6 +58,7 @@ class SqliteStore:
         self.usage = SqliteUsage(self._writer, self._reader)
         self.files = SqliteFiles(self._writer, self._reader, contents)
         self.batches = SqliteBatches(self._writer, self._reader)
+        self.jobs = SqliteJobs(self._writer, self._reader)
         self.state = SqliteState(self._writer, self._reader)
         self._writer.start()
 

@@ -14,6 +14,7 @@ from headgate.store.content import PRIVATE_FOLDER
 from headgate.store.migrate import Migration, migrate
 from headgate.store.ownership import PRIVATE_FILE
 from headgate.store.problems import StoreError, StoreFault, store_error
+from headgate.store.sqlite_jobs import release_running
 from headgate.store.sqlite_lines import release_all
 
 OLDEST_SQLITE: Final = (3, 37, 0)
@@ -41,7 +42,8 @@ class Durability(StrEnum):
 class Opened(msgspec.Struct, frozen=True):
     """What was found at opening. `set_aside` is where a damaged database went; nothing of it was deleted.
 
-    `left_by` is the process that did not close it, or "". `released_lines` ran when it died and are pending again.
+    `left_by` is the process that did not close it, or "". `released_lines` and `released_jobs` ran when it died and are
+    pending again.
     """
 
     version_before: int
@@ -51,6 +53,7 @@ class Opened(msgspec.Struct, frozen=True):
     set_aside: Path | None = None
     damage: str = ""
     released_lines: int = 0
+    released_jobs: int = 0
     removed_orphans: int = 0
 
 
@@ -105,7 +108,7 @@ def _open(
         if is_checked:
             _check(connection)
         before, version = migrate(connection, migrations)
-        released = release_all(connection)
+        released, jobs = release_all(connection), release_running(connection)
         file_ids(connection)  # what opening will read, so that damage there is found here
     except StoreError as error:
         connection.close()
@@ -113,7 +116,7 @@ def _open(
     except sqlite3.Error as error:
         connection.close()
         raise _explained(path, store_error(error)) from error
-    return connection, Opened(before, version, was_checked=is_checked, released_lines=released)
+    return connection, Opened(before, version, was_checked=is_checked, released_lines=released, released_jobs=jobs)
 
 
 def _check(connection: sqlite3.Connection) -> None:
