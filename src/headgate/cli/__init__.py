@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from headgate.cli import batching, chatting, documents, keys, listing, serving, settings, simulating, usage
+from headgate.cli import batching, chatting, documents, keys, listing, local, serving, settings, simulating, usage
 from headgate.cli.terminal import INTERRUPTED, Failed, say
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(settings.app, name="config")
 app.add_typer(documents.app, name="docs")
 app.add_typer(simulating.app, name="sim")
+app.add_typer(local.app, name="local")
 
 
 def _version(value: bool) -> None:
