@@ -70,6 +70,7 @@ class AlertKind(StrEnum):
     PROVIDER_DENIED = "provider_denied"
     ORGANISATIONS_MERGED = "organisations_merged"
     CIRCUIT_OPENED = "circuit_opened"
+    CACHE_HIT_RATE = "cache_hit_rate"
 
 
 class Alert(msgspec.Struct, frozen=True, tag=True, gc=False):

@@ -1,0 +1,43 @@
+"""Owns `[cache]` of headgate.toml: how much is kept, for how long, and who shares it."""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from headgate.cache.rules import CacheScope
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+DAY_S: Final = 86_400.0
+LONGEST_S: Final = 30 * DAY_S
+
+TierSeconds = Annotated[float, Meta(gt=0, le=LONGEST_S)]
+
+
+class RouteCache(StrEnum):
+    """What a route says of the cache: `auto` for requests at temperature 0, `on` for all, `off` for none."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class CacheSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[cache]`: answers that are given again. Only whole, checked answers are kept, to requests at temperature 0 or
+    where the request (`x-headgate-cache: on`) or its route (`cache = "on"`) asks for it."""
+
+    enabled: bool = True
+    """False: nothing is looked for and nothing is kept, whatever a request says."""
+    memory_bytes: Annotated[int, Meta(ge=64 * KIB, le=16 * 1024 * MIB)] = 64 * MIB
+    """Of all entries in memory; those that were not asked for the longest go first."""
+    memory_ttl_s: TierSeconds = 600.0
+    max_entry_bytes: Annotated[int, Meta(ge=KIB, le=64 * MIB)] = MIB
+    """A longer answer is not kept; of a streamed one no more than this is held for its followers."""
+    stale_s: Annotated[float, Meta(ge=0, le=LONGEST_S)] = 3_600.0
+    """How long after its time an answer may still stand in, labelled, where no other can be had. 0: never."""
+    scope: CacheScope = CacheScope.TENANT
+    """Who shares an answer where the request does not say: `user`, `tenant`, or `shared` by all who say so too."""
+    single_flight: bool = True
+    """Equal requests at the same time share one call."""
