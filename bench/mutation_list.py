@@ -333,7 +333,7 @@ MUTATIONS: Final = (
     Mutation(
         "newcomers do not pass those who wait",
         "decide/machine.py",
-        "if not gate.room.waiting() or not gate.room.must_queue(routing.options(gate, journey, now)):",
+        "if not room.waiting() or not room.must_queue(routing.options(gate, journey, now), priority):",
         "if True:",
         24,
     ),

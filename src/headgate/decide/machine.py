@@ -66,7 +66,8 @@ def _arrived(gate: "Gate", journey: Journey, event: e.Arrived, now: Instant) -> 
 
 def seek(gate: "Gate", journey: Journey, now: Instant) -> Actions:
     """Run now where that is possible and nobody is passed over; else wait; else give up."""
-    if not gate.room.waiting() or not gate.room.must_queue(routing.options(gate, journey, now)):
+    room, priority = gate.room, journey.request.priority
+    if not room.waiting() or not room.must_queue(routing.options(gate, journey, now), priority):
         plan = routing.pick(gate, journey, now)
         if plan is not None:
             return reserve(journey, plan)

@@ -21,4 +21,6 @@ class Policy(msgspec.Struct, frozen=True):
     least_shrunk_tokens: int = 16
     fits: bool = True
     """Whether a maximum may be made smaller so that the request can run."""
+    background_keeps: float = 0.5
+    """The share of every bucket that background work leaves to everybody else."""
     endpoints: dict[str, int] = {}

@@ -13,9 +13,11 @@ from headgate.decide.journey import Journey, Plan
 from headgate.decide.settling import UNHEALTHY
 from headgate.decide.strategies import ordered
 from headgate.domain.limits import Amounts, Deployment
-from headgate.domain.request import Request, Strategy
+from headgate.domain.request import Priority, Request, Strategy
 from headgate.domain.time import NEVER, Instant
+from headgate.quota.bucket import need_of
 from headgate.quota.lanes import Option, Ticket
+from headgate.quota.meter import room_beside, wait_beside
 
 if TYPE_CHECKING:
     from headgate.decide.gate import Gate
@@ -30,6 +32,7 @@ FILLED_SHARE: Final = 0.96
 """How much of a bucket one shrunk ask may fill: the rest forgives a prompt that was estimated a little too low."""
 
 Accepts = Callable[[Deployment], bool]
+_BACKGROUND: Final = Priority.BACKGROUND
 _PRIORITY: Final = Strategy.PRIORITY
 _ROUND_ROBIN: Final = Strategy.ROUND_ROBIN
 
@@ -80,19 +83,23 @@ def allowed(gate: "Gate", journey: Journey, deployment: Deployment, now: Instant
 def plan_at(gate: "Gate", journey: Journey, deployment: Deployment, now: Instant) -> Plan | None:
     """The fit at a deployment: `fits_now` tells whether it can be admitted at once. None where it can never fit."""
     if journey.request.fixed is not None:
-        return _fixed_plan(gate, journey.request.fixed, deployment, now)
+        return _fixed_plan(gate, journey.request, journey.request.fixed, deployment, now)
     model = gate.model(deployment.model)
     prompt = gate.learned.prompt_tokens(model.id, journey.prompt_weight)
     ask = _ask(journey, model, prompt)
     if ask < 1:
         return None
     ledger = gate.ledger
-    room = ledger.room(deployment, prompt, now)
-    if room >= ask and not gate.room.waiting_for(deployment.id):
+    priority = journey.request.priority
+    if priority is _BACKGROUND:
+        room = room_beside(ledger.view(deployment, now), prompt, gate.policy.background_keeps)
+    else:
+        room = ledger.room(deployment, prompt, now)
+    if room >= ask and not gate.room.waiting_for(deployment.id, priority):
         return Plan(deployment, prompt, ask, ask)
     floor = least(gate, journey, model.id, ask)
     if room >= floor:
-        others = gate.room.waiting_for(deployment.id) + ledger.open_count(deployment)
+        others = gate.room.waiting_for(deployment.id, priority) + ledger.open_count(deployment)
         share = int(room * FILLED_SHARE) // (1 + others)
         return Plan(deployment, prompt, min(ask, max(floor, share)), ask)
     ceiling = ledger.ceiling(deployment, prompt)
@@ -102,11 +109,14 @@ def plan_at(gate: "Gate", journey: Journey, deployment: Deployment, now: Instant
     return Plan(deployment, prompt, floor, ask, fits_now=room >= floor)
 
 
-def _fixed_plan(gate: "Gate", amounts: Amounts, deployment: Deployment, now: Instant) -> Plan | None:
-    wait_s = gate.ledger.wait_s(deployment, amounts, now)
+def _fixed_plan(gate: "Gate", request: Request, amounts: Amounts, deployment: Deployment, now: Instant) -> Plan | None:
+    if request.priority is _BACKGROUND:
+        wait_s = wait_beside(gate.ledger.view(deployment, now), need_of(amounts), gate.policy.background_keeps)
+    else:
+        wait_s = gate.ledger.wait_s(deployment, amounts, now)
     if wait_s >= NEVER:
         return None
-    fits_now = wait_s <= 0 and not gate.room.waiting_for(deployment.id)
+    fits_now = wait_s <= 0 and not gate.room.waiting_for(deployment.id, request.priority)
     return Plan(deployment, amounts.input_tokens, amounts.output_tokens, amounts.output_tokens, fits_now, amounts)
 
 
@@ -198,7 +208,8 @@ def ticket(gate: "Gate", journey: Journey, now: Instant) -> Ticket | None:
     smallness = min(MOST_SMALLNESS, max(1.0, gate.room.mean_cost_tokens() / cost))
     if forecast - now > gate.policy.early_refusal_factor * smallness * (expires_at - now):
         return None
-    return Ticket(request.id, request.fairness_key, request.priority, now, expires_at, found, cost)
+    kept = gate.policy.background_keeps if request.priority is _BACKGROUND else 0.0
+    return Ticket(request.id, request.fairness_key, request.priority, now, expires_at, found, cost, kept=kept)
 
 
 def mean_cost(gate: "Gate", journey: Journey, model: str) -> int:

@@ -9,11 +9,12 @@ from headgate.domain.time import Instant, Seconds
 
 
 class Priority(IntEnum):
-    """Who is served first; the lower number."""
+    """Who is served first; the lower number. Background work is last, and a share of every bucket is kept from it."""
 
     INTERACTIVE = 0
     STANDARD = 1
     BATCH = 2
+    BACKGROUND = 3
 
 
 class Strategy(StrEnum):

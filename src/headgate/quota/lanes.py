@@ -42,6 +42,7 @@ class Ticket(msgspec.Struct, frozen=True):
     """A journey that waits for a slot. `options` are in the order of preference; `expires_at` is finite.
 
     `mean_cost_tokens` is the learned mean of what such a request settles at: the unit of fairness.
+    `kept` is the share of every bucket that must be free beside it.
     """
 
     journey: str
@@ -52,6 +53,7 @@ class Ticket(msgspec.Struct, frozen=True):
     options: tuple[Option, ...]
     mean_cost_tokens: float
     weight: float = 1.0
+    kept: float = 0.0
 
     @property
     def signature(self) -> Signature:

@@ -164,6 +164,30 @@ class Meter(msgspec.Struct):
         self.open = self.open_input = 0
 
 
+def room_beside(view: View, input_tokens: int, kept: float) -> int:
+    """The largest output that fits beside this input with the share `kept` of each limit left free; -1 for none."""
+    if view.ready_in_s > 0.0:
+        return -1
+    room = UNLIMITED_TOKENS
+    for row in view.rows:
+        free = row.free - kept * row.limit + SLACK
+        if row.selector in (TOKENS, OUTPUT_TOKENS):
+            room = min(room, int(free - (input_tokens if row.selector == TOKENS else 0)) if free >= 0.0 else -1)
+        elif free < (1 if row.selector == REQUESTS else input_tokens if row.selector == INPUT_TOKENS else 0):
+            return -1
+    return max(room, -1)
+
+
+def wait_beside(view: View, need: Need, kept: float) -> Seconds:
+    """How long until this deployment could take `need` and have the share `kept` of each limit free beside it, or
+    nothing else in the bucket where both together are more than the limit."""
+    rows = []
+    for row in view.rows:
+        beside = max(0.0, min(kept * row.limit, row.limit - need[row.selector]))
+        rows.append(msgspec.structs.replace(row, free=row.free - beside))
+    return wait_in(msgspec.structs.replace(view, rows=tuple(rows)), need)
+
+
 def wait_in(view: View, need: Need) -> Seconds:
     """How long until this deployment could take `need`: 0.0 for now, NEVER for more than a whole limit."""
     wait_s = view.ready_in_s

@@ -22,7 +22,7 @@ from headgate.quota.bucket import need_of
 from headgate.quota.forecast import Ahead, admission_in_s
 from headgate.quota.lanes import MAX_IDLE_LANES, Group, Lanes, Option, Ticket, Waiting
 from headgate.quota.ledger import Ledger
-from headgate.quota.meter import wait_in
+from headgate.quota.meter import wait_beside, wait_in
 
 __all__ = ["Admission", "Expired", "Option", "Ticket", "Usable", "WaitingRoom"]
 
@@ -34,6 +34,8 @@ MAX_EXAMINED: Final = 256
 
 MAX_FORECAST_GROUPS: Final = 256
 MAX_FORECAST_LANES: Final = 256
+
+_BACKGROUND: Final = Priority.BACKGROUND  # looking up a member of an enum costs as much as a call
 
 Usable: TypeAlias = Callable[[str], bool]
 """Whether a deployment, by id, may be used now as far as circuits and keys are concerned."""
@@ -75,7 +77,7 @@ def _every(_deployment_id: str) -> bool:
 class WaitingRoom:
     """Tickets in line for quota; at most `max_waiting` of them."""
 
-    __slots__ = ("_counts", "_expiries", "_lanes", "_max_idle", "_max_waiting", "_next_sequence", "_waiting")
+    __slots__ = ("_behind", "_counts", "_expiries", "_lanes", "_max_idle", "_max_waiting", "_next_sequence", "_waiting")
 
     def __init__(self, max_waiting: int = MAX_WAITING, *, max_idle_lanes: int = MAX_IDLE_LANES) -> None:
         self._max_waiting = max_waiting
@@ -137,23 +139,33 @@ class WaitingRoom:
         return len(self._waiting)
 
     def mean_cost_tokens(self) -> float:
-        """What the waiting tickets are expected to settle at, on average; 0 when none waits."""
-        cost = sum(group.cost_tokens for lanes in self._lanes.values() for group in lanes.groups.values())
-        return cost / len(self._waiting) if self._waiting else 0.0
+        """What the waiting tickets before background work are expected to settle at, on average; 0 when none waits."""
+        groups = [
+            group
+            for priority, lanes in self._lanes.items()
+            if priority is not _BACKGROUND
+            for group in lanes.groups.values()
+        ]
+        count = sum(group.count for group in groups)
+        return sum(group.cost_tokens for group in groups) / count if count else 0.0
 
     @property
     def is_full(self) -> bool:
         """Whether the next ticket would be turned away."""
         return len(self._waiting) >= self._max_waiting
 
-    def waiting_for(self, deployment_id: str) -> int:
-        """How many tickets wait that could use this deployment."""
-        return self._counts.get(deployment_id, 0)
+    def waiting_for(self, deployment_id: str, priority: Priority = Priority.STANDARD) -> int:
+        """How many tickets wait that could use this deployment. Background ones count for their like only: everybody
+        else is served as if they were not there."""
+        count = self._counts.get(deployment_id, 0)
+        return count + self._behind.get(deployment_id, 0) if priority is _BACKGROUND else count
 
-    def must_queue(self, options: Sequence[Option]) -> bool:
+    def must_queue(self, options: Sequence[Option], priority: Priority = Priority.STANDARD) -> bool:
         """Whether somebody waits who could use one of these, so that a new arrival may not go first."""
         counts = self._counts
-        return bool(counts) and any(option.deployment.id in counts for option in options)
+        if counts and any(option.deployment.id in counts for option in options):
+            return True
+        return priority is _BACKGROUND and any(option.deployment.id in self._behind for option in options)
 
     def forecast(
         self,
@@ -208,6 +220,7 @@ class WaitingRoom:
         self._lanes = {priority: Lanes(self._max_idle) for priority in Priority}
         self._waiting: dict[str, Waiting] = {}
         self._counts: dict[str, int] = {}
+        self._behind: dict[str, int] = {}
         self._expiries: list[tuple[Instant, int, str]] = []
         self._next_sequence = 0
 
@@ -217,22 +230,27 @@ class WaitingRoom:
         self._waiting[ticket.journey] = waiting
         self._lanes[ticket.priority].add(waiting, front=front)
         heappush(self._expiries, (ticket.expires_at, waiting.sequence, ticket.journey))
+        counts = self._counts_of(ticket)
         for option in ticket.options:
-            self._counts[option.deployment.id] = self._counts.get(option.deployment.id, 0) + 1
+            counts[option.deployment.id] = counts.get(option.deployment.id, 0) + 1
 
     def _remove(self, waiting: Waiting) -> None:
         ticket = waiting.ticket
         del self._waiting[ticket.journey]
         self._lanes[ticket.priority].remove(ticket)
+        counts = self._counts_of(ticket)
         for option in ticket.options:
-            left = self._counts[option.deployment.id] - 1
+            left = counts[option.deployment.id] - 1
             if left:
-                self._counts[option.deployment.id] = left
+                counts[option.deployment.id] = left
             else:
-                del self._counts[option.deployment.id]
+                del counts[option.deployment.id]
         if len(self._expiries) > 2 * len(self._waiting) + 64:
             self._expiries = [(w.ticket.expires_at, w.sequence, w.ticket.journey) for w in self._waiting.values()]
             heapify(self._expiries)
+
+    def _counts_of(self, ticket: Ticket) -> dict[str, int]:
+        return self._behind if ticket.priority is _BACKGROUND else self._counts
 
     def _first_expiry(self) -> Waiting | None:
         while self._expiries:
@@ -291,12 +309,13 @@ class _Free:
     def take(self, waiting: Waiting) -> Option | None:
         """The first option that can run now; else claims the one that could soonest, if the ticket lives to see it."""
         best: View | None = None
+        kept = waiting.ticket.kept
         shortest_s = waiting.ticket.expires_at - self._now
         for option, need in zip(waiting.ticket.options, waiting.needs, strict=True):
             view = self._view(option.deployment)
             if view is None:
                 continue
-            wait_s = wait_in(view, need)
+            wait_s = wait_beside(view, need, kept) if kept else wait_in(view, need)
             if wait_s <= 0.0:
                 return option
             if wait_s < shortest_s:

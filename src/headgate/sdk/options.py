@@ -37,7 +37,7 @@ class CallOptions(TypedDict, total=False):
     module: str | None
     user: str | None
     tenant: str | None
-    priority: Literal["interactive", "standard", "batch"] | None
+    priority: Literal["interactive", "standard", "batch", "background"] | None
     deadline_ms: int | None
     patience_ms: int | None
     max_latency_ms: int | None

@@ -184,7 +184,7 @@ def _habits(dice: Random, is_honest: bool) -> Habits:
         sessions=dice.choice((0, 3, 50)),
         tenants=dice.choice((("local",), ("a", "b", "c"))),
         tasks=dice.choice(((None,), ("sum", "chat"))),
-        priorities=dice.choice(((Priority.STANDARD,), tuple(Priority))),
+        priorities=dice.choice(((Priority.STANDARD,), (Priority.INTERACTIVE, Priority.STANDARD, Priority.BATCH))),
         median_words=dice.choice((10.0, 40.0, 120.0)),
     )
 
