@@ -30,6 +30,13 @@ def embed(texts: Sequence[str], dimensions: int = 512) -> list[list[float]]:
     return [_vector(text, dimensions).tolist() for text in texts]
 
 
+def embedded(texts: Sequence[str], dimensions: int = 512) -> "NDArray[np.float32]":
+    """The same as rows of one array, for those who go on counting. At least one text."""
+    import numpy as np
+
+    return np.stack([_vector(text, dimensions) for text in texts])
+
+
 def _vector(text: str, dimensions: int) -> "NDArray[np.float32]":
     import numpy as np
 

@@ -1,0 +1,206 @@
+"""Owns the table of local skills: what each does, what may be said to it, and the one way to run any of them.
+
+To add a skill: write its options (`options.py`), a function here that calls it, and a row. A skill's own module is
+loaded when it is first run.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from headgate.local.evidence import Evidence
+from headgate.local.options import (
+    ClassifyOptions,
+    NoOptions,
+    Options,
+    RepetitionOptions,
+    ReplyOptions,
+    SummaryOptions,
+)
+from headgate.local.personas import BadReply, Persona
+
+_PLACE: Final = re.compile(r"^(.*) - at `\$\.?(.*)`$", re.DOTALL)
+_FIELD: Final = re.compile(r"(?:missing required|unknown) field `(.*)`")
+
+
+class SkillResult(Protocol):
+    """What every result says beside its own."""
+
+    @property
+    def confidence(self) -> float: ...
+    @property
+    def evidence(self) -> tuple[Evidence, ...]: ...
+
+
+class Supplies(msgspec.Struct, frozen=True):
+    """What an operator brought for the skills: persona libraries by name, beside those that ship."""
+
+    personas: Mapping[str, Persona] = {}
+
+
+NO_SUPPLIES: Final = Supplies()
+
+
+class Skill(msgspec.Struct, frozen=True):
+    """One row: `run` takes the text, options of the type `options`, and supplies; it is pure, and raises Misused for
+    what the types cannot know. `says` is a result as a chat's answer in words, None where it has nothing to say."""
+
+    name: str
+    does: str
+    options: type[Options]
+    run: Callable[[str, Any, Supplies], SkillResult]
+    says: Callable[[Any], str | None]
+
+
+class Misused(ValueError):
+    """A skill that does not exist, or options that it cannot have; `param` names the option."""
+
+    def __init__(self, message: str, param: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+
+def skill(name: str) -> Skill:
+    """The row of a name. Raises Misused with the nearest one."""
+    found = SKILLS.get(name)
+    if found is None:
+        close = difflib.get_close_matches(name[:60], SKILLS, n=1, cutoff=0.5)
+        meant = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(SKILLS)}."
+        raise Misused(f"There is no local skill `{name[:60]}`: {meant}", "skill")
+    return found
+
+
+def options_of(row: Skill, given: Mapping[str, object]) -> Options:
+    """Options as a door got them, checked. Raises Misused."""
+    try:
+        return msgspec.convert(given, row.options)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        found = _PLACE.match(text)
+        reason, place = (found[1], found[2]) if found else (text, "")
+        if field := _FIELD.search(reason):
+            place = f"{place}.{field[1]}".lstrip(".")
+        known = ", ".join(row.options.__struct_fields__) or "none"
+        message = f"The option {place!r} of `{row.name}` is not valid: {reason}. Its options are {known}."
+        raise Misused(message, place) from None
+
+
+def run(
+    name: str, text: str, options: Options | Mapping[str, object] | None = None, supplies: Supplies = NO_SUPPLIES
+) -> SkillResult:
+    """What a skill makes of a text; its result's type is that of the skill's own function. Raises Misused."""
+    row = skill(name)
+    if not isinstance(options, row.options):
+        if isinstance(options, Options):
+            raise Misused(f"`{name}` takes {row.options.__name__}, not {type(options).__name__}.", "options")
+        options = options_of(row, options or {})
+    return row.run(text, options, supplies)
+
+
+def as_json(result: SkillResult) -> bytes:
+    """A result as JSON."""
+    return msgspec.json.encode(result)
+
+
+def _classify(text: str, options: ClassifyOptions, _: Supplies) -> SkillResult:
+    from headgate.local.classification import classify
+
+    try:
+        return classify(text, options.labels, options.threshold)
+    except ValueError as error:
+        raise Misused(f"{error}.", "labels") from None
+
+
+def _reply(text: str, options: ReplyOptions, supplies: Supplies) -> SkillResult:
+    from headgate.local.personas import reply
+
+    persona = _persona(options.persona, supplies)
+    try:
+        return reply(
+            text,
+            persona,
+            situation=options.situation,
+            slots=options.slots,
+            seed=options.seed,
+            avoid=options.avoid,
+        )
+    except BadReply as error:
+        raise Misused(str(error), error.param) from None
+
+
+def _persona(name: str, supplies: Supplies) -> Persona:
+    from headgate.local.shipped_library import shipped_personas
+
+    found = supplies.personas.get(name) or shipped_personas().get(name)
+    if found is None:
+        there = ", ".join(sorted({*supplies.personas, *shipped_personas()}))
+        raise Misused(f"There is no persona `{name[:60]}`; there are {there}.", "persona")
+    return found
+
+
+def _repetition(text: str, options: RepetitionOptions, _: Supplies) -> SkillResult:
+    from headgate.local.repetition import find_repetition, window_of
+
+    return find_repetition(text, window_of(options.earlier), options.threshold)
+
+
+def _language(text: str, _: NoOptions, __: Supplies) -> SkillResult:
+    from headgate.local.language import guess_language
+
+    return guess_language(text)
+
+
+def _summary(text: str, options: SummaryOptions, _: Supplies) -> SkillResult:
+    from headgate.local.summary import summarize
+
+    return summarize(text, options.max_sentences, options.max_chars)
+
+
+def _whole(result: SkillResult) -> str:
+    return as_json(result).decode()
+
+
+_ROWS: Final = (
+    Skill(
+        "classify",
+        "Chooses one of your labels by keywords, names and likeness to examples, or none.",
+        ClassifyOptions,
+        _classify,
+        lambda result: result.label,
+    ),
+    Skill(
+        "reply",
+        "Answers in the words of a persona library, for the situation that the message is in.",
+        ReplyOptions,
+        _reply,
+        lambda result: result.text,
+    ),
+    Skill(
+        "repetition",
+        "Says whether a message repeats an earlier one of its session, which one, and how nearly.",
+        RepetitionOptions,
+        _repetition,
+        _whole,
+    ),
+    Skill(
+        "language",
+        "Guesses the language and the script of a text.",
+        NoOptions,
+        _language,
+        lambda result: result.code,
+    ),
+    Skill(
+        "summary",
+        "Picks the telling sentences of a text, word for word and in their order.",
+        SummaryOptions,
+        _summary,
+        lambda result: result.text or None,
+    ),
+)
+
+SKILLS: Final[Mapping[str, Skill]] = {row.name: row for row in _ROWS}
+"""Every local skill by its name."""
