@@ -21,6 +21,7 @@ __all__ = [
     "InvalidRequest",
     "Model",
     "Moderation",
+    "Packed",
     "Refused",
     "Route",
     "Segment",

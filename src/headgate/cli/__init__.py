@@ -9,7 +9,19 @@ from typing import Annotated
 
 import typer
 
-from headgate.cli import batching, chatting, documents, keys, listing, local, serving, settings, simulating, usage
+from headgate.cli import (
+    batching,
+    chatting,
+    documents,
+    keys,
+    listing,
+    local,
+    packing,
+    serving,
+    settings,
+    simulating,
+    usage,
+)
 from headgate.cli.terminal import INTERRUPTED, Failed, say
 
 app = typer.Typer(
@@ -22,6 +34,7 @@ app = typer.Typer(
 )
 app.command("serve")(serving.serve)
 app.command("chat")(chatting.chat)
+app.command("pack")(packing.pack)
 app.command("models")(listing.models)
 app.command("usage")(usage.usage)
 app.add_typer(batching.app, name="batch")

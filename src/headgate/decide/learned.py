@@ -82,6 +82,15 @@ class PromptLine(msgspec.Struct):
             tokens += 0.25 * (at - self.heaviest)
         return math.ceil(tokens)
 
+    def weight_within(self, tokens: int) -> float:
+        """The heaviest prompt that `upper_bound` puts at these tokens or fewer; 0.0 where none is."""
+        margin = MARGIN_SPREADS * math.sqrt(self.spread_squared)
+        slope, left = self.slope + margin * SCALE_SHARE, tokens - self.overhead - margin * SCALE_TOKENS
+        at = left / slope
+        if at > self.heaviest:
+            at = (left + 0.25 * self.heaviest) / (slope + 0.25)
+        return max(0.0, at * (1.0 - 1e-9))
+
     def learn(self, at: float, tokens: int) -> None:
         """One answer told how many tokens a prompt of this weight had."""
         miss = (tokens - (self.overhead + self.slope * at)) / (SCALE_TOKENS + SCALE_SHARE * at)
@@ -198,10 +207,17 @@ class Learned(msgspec.Struct):
 
     def prompt_tokens(self, model: str, prompt_weight: float) -> int:
         """An upper estimate of the prompt's tokens at this model, from `weight` of its size."""
+        return self._line(model).upper_bound(prompt_weight)
+
+    def weight_within(self, model: str, tokens: int) -> float:
+        """The heaviest prompt that is estimated at these tokens or fewer at this model."""
+        return self._line(model).weight_within(tokens)
+
+    def _line(self, model: str) -> PromptLine:
         line = self.prompts.get(model)
         if line is None:
             line = self.prompts[model] = PromptLine()
-        return line.upper_bound(prompt_weight)
+        return line
 
     def lengths(self, model: str, task: str) -> Lengths:
         """Output lengths of the task at the model."""

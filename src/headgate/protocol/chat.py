@@ -16,7 +16,7 @@ from headgate.protocol.client_json import InvalidBody, check_depth, decode_field
 from headgate.protocol.dialect import Dialect
 from headgate.protocol.prompt import measure
 
-__all__ = ["Chat", "InvalidBody", "Message", "Part", "parse_chat", "to_upstream"]
+__all__ = ["Chat", "InvalidBody", "Message", "Part", "parse_chat", "texts_of", "to_upstream"]
 
 MAX_TOOLS: Final = 128
 MAX_STOPS: Final = 4
@@ -187,7 +187,7 @@ def parse_chat(body: bytes) -> Chat:
         raise InvalidBody(f"'model' is blank. {_HINTS['model']}", "model")
     form = read.response_format
     check, schema = (_NO_CHECK, None) if form is None else _expected(form)
-    texts, images, is_text = _texts(read.messages)
+    texts, images, is_text = texts_of(read.messages)
     if not (is_text and clean and fields.keys() <= _FLAT):
         _look_closer(body, fields)
         clean = clean and not any(each.tool_calls is not _NULL and each.tool_calls == _NULL for each in read.messages)
@@ -291,7 +291,7 @@ def _expected(form: _ResponseFormat) -> tuple[Check, dict[str, object] | None]:
 _NEED_OF_CHECK: Final = {Check.NONE: Need.NONE, Check.JSON: Need.JSON_OBJECT, Check.SCHEMA: Need.JSON_SCHEMA}
 
 
-def _texts(messages: Sequence[Message]) -> tuple[list[str], int, bool]:
+def texts_of(messages: Sequence[Message]) -> tuple[list[str], int, bool]:
     """What a model reads of the messages, the number of images among it, and whether contents are all there is."""
     texts: list[str] = []
     images, is_text = 0, True

@@ -15,6 +15,7 @@ from headgate.sdk.door import AnswerStream, Headgate
 from headgate.sdk.extracting import Extracted
 from headgate.sdk.hearing import AudioFile
 from headgate.sdk.options import CallOptions, ChatOptions
+from headgate.sdk.packing import Packed
 from headgate.sdk.problems import HeadgateError, InvalidRequest, Refused, StreamBroke, UpstreamRefused
 from headgate.sdk.results import (
     BatchResult,
@@ -49,6 +50,7 @@ __all__ = [
     "Labelled",
     "Model",
     "Moderation",
+    "Packed",
     "Refused",
     "Route",
     "Segment",

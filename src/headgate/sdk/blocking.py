@@ -20,6 +20,7 @@ from headgate.sdk.batching import WITHIN_S
 from headgate.sdk.door import AnswerStream, Headgate
 from headgate.sdk.extracting import Extracted
 from headgate.sdk.hearing import AudioFile
+from headgate.sdk.large import LargeSync
 from headgate.sdk.options import CallOptions, ChatOptions, Messages, with_controls, with_options
 from headgate.sdk.problems import HeadgateError
 from headgate.sdk.results import BatchResult, Embeddings, Moderation, Speech, Transcript
@@ -30,7 +31,7 @@ from headgate.server.embeddings import LOCAL_EMBEDDINGS
 T = TypeVar("T")
 
 
-class HeadgateSync:
+class HeadgateSync(LargeSync):
     """`Headgate` without await: `with HeadgateSync() as gate: answer = gate.chat("Hello")`. The same arguments."""
 
     def __init__(
@@ -41,7 +42,7 @@ class HeadgateSync:
         config: Path | str | None = None,
         simulate: bool | None = None,
     ) -> None:
-        self._gate = Headgate(settings, routes=routes, config=config, simulate=simulate)
+        self._gate: Headgate = Headgate(settings, routes=routes, config=config, simulate=simulate)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

@@ -26,6 +26,7 @@ from headgate.sdk.demo import UPSTREAM, start_simulator
 from headgate.sdk.embedding import vectors_of
 from headgate.sdk.extracting import TASK, Extracted, extracted, request_for
 from headgate.sdk.hearing import AUDIO_TIER, WORD_FIELDS, AudioFile, transcript_of
+from headgate.sdk.large import Large
 from headgate.sdk.moderating import verdicts_of
 from headgate.sdk.options import CallOptions, ChatOptions, Messages, body_of, with_controls, with_options
 from headgate.sdk.problems import HeadgateError, Refused
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Headgate:
+class Headgate(Large):
     """A gate in this process: `async with Headgate() as gate: answer = await gate.chat("Hello")`.
 
     Without `settings` they are read as by `headgate serve`: from `config` or the first file that is found, and from the

@@ -1,0 +1,169 @@
+"""Owns `pack`: files or messages in, a prompt that a model's window holds out, and an account of what was left out."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
+
+import msgspec
+
+from headgate.catalog import Model
+from headgate.decide.fitting import SHARE, Larger, Reader, reader
+from headgate.decide.learned import PER_MESSAGE, PRIOR_OUTPUT_TOKENS, Learned, weight
+from headgate.domain.request import Need
+from headgate.protocol.chat import Chat, parse_chat
+from headgate.runtime.packing import Item, Source, State, fit_chat, fit_files, weigh
+from headgate.sdk.asking import Asking
+from headgate.sdk.collecting import Collected, Left, collect
+from headgate.sdk.options import AUTO, body_of
+from headgate.sdk.problems import InvalidRequest
+from headgate.server.gateway import Gateway
+
+ANSWER_SHARE: Final = 0.25
+"""The most of a window that is kept free for the answer unless more is asked for."""
+
+Packable: TypeAlias = str | Mapping[str, str] | Sequence[str | os.PathLike[str]] | Sequence[Mapping[str, object]]
+"""A text; texts by name; paths of files and folders; or messages as OpenAI writes them."""
+
+
+class Packed(msgspec.Struct, frozen=True):
+    """A prompt that fits. `messages` go into `chat` as they are; tokens are upper estimates for `model`.
+
+    `reason` is "larger_window" where the model is not the one that was asked for. `left` are files that were not read.
+    """
+
+    messages: tuple[Mapping[str, object], ...]
+    model: str
+    tokens: int
+    whole_tokens: int
+    limit_tokens: int
+    items: tuple[Item, ...]
+    left: tuple[Left, ...] = ()
+    reason: str = ""
+
+    @property
+    def text(self) -> str:
+        """What the last message says, where that is plain text."""
+        content = self.messages[-1]["content"]
+        return content if isinstance(content, str) else ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing was left out."""
+        return not self.left and all(item.state is State.WHOLE for item in self.items)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{self.count(state)} {state}" for state in State if self.count(state))
+        return f"<Packed {self.tokens:,} of {self.limit_tokens:,} tokens for {self.model}: {counts}>"
+
+    def count(self, state: State) -> int:
+        """How many messages or files it became of."""
+        return sum(item.state is state for item in self.items)
+
+
+class Wishes(msgspec.Struct, frozen=True):
+    """How something is to be packed."""
+
+    model: str | None = None
+    question: str = ""
+    answer_tokens: int | None = None
+    share: float = SHARE
+    larger: str = Larger.CHEAPER
+    removes_repeats: bool = True
+    priorities: Mapping[str, int] | None = None
+
+
+def packed(gateway: Gateway, what: Packable, wishes: Wishes) -> Packed:
+    """The prompt. Raises InvalidRequest where the window is too small for the least of it."""
+    if not 0.0 < wishes.share <= 1.0:
+        raise InvalidRequest("`share` is a part of the window: above 0 and at most 1.", "share")
+    if wishes.larger not in list(Larger):
+        raise InvalidRequest(f"`larger` is one of {', '.join(Larger)}.", "larger")
+    if isinstance(what, Mapping):
+        return _pack_files(gateway, Collected(tuple(_named(what, wishes))), wishes)
+    if isinstance(what, str):
+        return _pack_messages(gateway, [{"role": "user", "content": what}], wishes)
+    if what and all(isinstance(each, Mapping) for each in what):
+        return _pack_messages(gateway, what, wishes)  # type: ignore[arg-type]
+    if any(isinstance(each, Mapping) for each in what):
+        raise InvalidRequest("Give either paths or messages, not both in one list.", "what")
+    return _pack_files(gateway, collect(what, wishes.priorities), wishes)  # type: ignore[arg-type]
+
+
+def _named(texts: Mapping[str, str], wishes: Wishes) -> list[Source]:
+    return [Source(name, text, (wishes.priorities or {}).get(name, 0)) for name, text in texts.items()]
+
+
+def readers(gateway: Gateway, name: str | None, needs: Need, prompt_weight: float, wishes: Wishes) -> list[Reader]:
+    """The models that may read a prompt, the one that was asked for first, each with its limit."""
+    gate, asked = gateway.driver.gate, name or AUTO
+    found = gateway.intake.resolve(asked, needs, substitute=wishes.larger != Larger.NEVER)
+    if found is None or not found.candidates:
+        raise InvalidRequest(gateway.unknown_model(asked).message, "model")
+    models = [gate.model(model) for model in found.candidates]
+    return [
+        Reader(each, gate.learned.prompt_tokens(each.id, prompt_weight), limit_of(each, wishes))
+        for each in models
+        if each.context_window_tokens
+    ] or [Reader(models[0], 0, 0)]
+
+
+def limit_of(model: Model, wishes: Wishes) -> int:
+    """How many tokens the prompt may have: the share of the window, less what is kept for the answer."""
+    most = int(model.context_window_tokens * wishes.share)
+    answer = wishes.answer_tokens
+    if answer is None:
+        answer = min(PRIOR_OUTPUT_TOKENS, int(most * ANSWER_SHARE), model.max_output_tokens or PRIOR_OUTPUT_TOKENS)
+    return max(0, most - answer)
+
+
+def _pack_messages(gateway: Gateway, messages: Sequence[Mapping[str, object]], wishes: Wishes) -> Packed:
+    said = [*messages, *([{"role": "user", "content": wishes.question}] if wishes.question else [])]
+    with Asking(gateway).understood():
+        chat = parse_chat(body_of(said, wishes.model, {}, stream=False))
+    taken, reason = _taken(gateway, chat.needs, weight(chat.prompt), wishes)
+    learned = gateway.driver.gate.learned
+    fitted = fit_chat(
+        chat, learned.weight_within(taken.model.id, taken.limit_tokens), removes_repeats=wishes.removes_repeats
+    )
+    if not fitted.fits:
+        raise _too_small(taken)
+    return _packed(learned, taken, fitted.chat, fitted.items, (), reason)
+
+
+def _pack_files(gateway: Gateway, collected: Collected, wishes: Wishes) -> Packed:
+    if not collected.sources:
+        raise InvalidRequest("There is no text to pack.", "what")
+    whole = fit_files(collected.sources, wishes.question, float("inf"), removes_repeats=wishes.removes_repeats)
+    taken, reason = _taken(gateway, Need.NONE, weigh(whole.text) + PER_MESSAGE, wishes)
+    learned = gateway.driver.gate.learned
+    room = learned.weight_within(taken.model.id, taken.limit_tokens) - PER_MESSAGE
+    fitted = fit_files(collected.sources, wishes.question, room, removes_repeats=wishes.removes_repeats)
+    if not fitted.fits:
+        raise _too_small(taken)
+    chat = parse_chat(body_of(fitted.text, taken.model.id, {}, stream=False))
+    return _packed(learned, taken, chat, fitted.items, collected.left, reason)
+
+
+def _taken(gateway: Gateway, needs: Need, prompt_weight: float, wishes: Wishes) -> tuple[Reader, str]:
+    found = readers(gateway, wishes.model, needs, prompt_weight, wishes)
+    taken = reader(found, Larger(wishes.larger))
+    return taken, "" if taken is found[0] else "larger_window"
+
+
+def _packed(
+    learned: Learned, taken: Reader, chat: Chat, items: tuple[Item, ...], left: tuple[Left, ...], reason: str
+) -> Packed:
+    messages = msgspec.json.decode(chat.fields["messages"], type=tuple[dict[str, object], ...])
+    tokens = learned.prompt_tokens(taken.model.id, weight(chat.prompt))
+    return Packed(messages, taken.model.id, tokens, taken.prompt_tokens, taken.limit_tokens, items, left, reason)
+
+
+def _too_small(taken: Reader) -> InvalidRequest:
+    text = (
+        f"The {taken.limit_tokens:,} tokens that {taken.model.id} leaves for a prompt do not hold the least of "
+        "this one. Take a model with a larger window, or ask for a shorter answer."
+    )
+    return InvalidRequest(text, "model")
