@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from headgate.local.classification import Classification, Label, classify
     from headgate.local.evidence import Evidence
+    from headgate.local.extract_types import Entity, Extraction, Kind
+    from headgate.local.extraction import extract
     from headgate.local.language import Language, guess_language
     from headgate.local.personas import Persona, Reply, persona_of, reply
     from headgate.local.repetition import Repetition, Window, find_repetition, window_of
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
 __all__ = [
     "SKILLS",
     "Classification",
+    "Entity",
     "Evidence",
+    "Extraction",
+    "Kind",
     "Label",
     "Language",
     "Misused",
@@ -31,6 +36,7 @@ __all__ = [
     "Supplies",
     "Window",
     "classify",
+    "extract",
     "find_repetition",
     "guess_language",
     "persona_of",
@@ -44,6 +50,8 @@ __all__ = [
 _OWNERS = {
     "classification": ("Classification", "Label", "classify"),
     "evidence": ("Evidence",),
+    "extract_types": ("Entity", "Extraction", "Kind"),
+    "extraction": ("extract",),
     "language": ("Language", "guess_language"),
     "personas": ("Persona", "Reply", "persona_of", "reply"),
     "repetition": ("Repetition", "Window", "find_repetition", "window_of"),

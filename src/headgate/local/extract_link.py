@@ -1,0 +1,166 @@
+"""Owns which stretches are web addresses: with a scheme, with `www.`, bare domains, shorteners, and disguised ones.
+
+A bare domain needs a top-level domain of the list below. Where that is also a word ("thanks.it", "ok.me") a path, a
+known shortener or several labels must speak for it, so that a sentence without a blank behind its dot is no address.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from headgate.local.extract_types import Entity, Kind
+from headgate.local.extract_view import View
+
+HOST_CHARS_MAX: Final = 253
+URL_CHARS_MAX: Final = 2_048
+"""A longer one is cut: nobody's link is."""
+
+_TOPS_PLAIN = """
+    com net org info biz edu gov mil int in io ai app dev xyz top pro name mobi travel asia tel jobs cat aero
+    ly gl gd gg cc tv fm ws vip icu win bid loan loans work tech cloud page site online store shop club live life fun
+    space website link click buzz cam bar rest world today support center services solutions agency digital media
+    network systems email news blog wiki finance financial money bank insurance credit cash fund capital exchange games
+    game casino bet poker lottery win rewards gift gifts deals sale discount market trade trading company ltd inc llc
+    uk eu de fr ru cn jp au ca br nl ch es se dk fi pl cz gr hu ro pt ie bg hr sk si lt lv ee ua by kz tr ir il ae sa qa
+    kw om bh pk np lk bd bt mv sg ph vn th kr hk tw nz za ng ke gh eg mx ar cl pe ve id mm kh la mn lu li mc sm va ax
+    tk ml ga cf gq su st nu mu sc ac ms cx tc vg bz ag lc vc dm ag tt jm bs bb pw fyi ist ink lol guru expert zone
+    bharat
+"""
+_TOPS_WORDS = "it is me to no so at be my us am as do pm in"
+_TOPS: Final = frozenset(_TOPS_PLAIN.split()) | frozenset(_TOPS_WORDS.split())
+_WORDY: Final = frozenset(_TOPS_WORDS.split()) - {"in"}
+_SHORTENERS_PLAIN = """
+    bit.ly t.me wa.me goo.gl tinyurl.com t.co is.gd ow.ly cutt.ly rb.gy shorturl.at tiny.cc bl.ink fb.me youtu.be
+    amzn.to amzn.in fkrt.it rebrand.ly s.id v.gd u.to dl.flipkart.com lnkd.in forms.gle g.co gg.gg adf.ly clck.ru
+    telegram.me m.me g.page surl.li shorturl.me i.me x.com qr.ae db.tt buff.ly trib.al soo.gd clk.im vu.fr sbi.to
+    me-qr.com linktr.ee onelink.to page.link app.link upi.link rzp.io pay.me paytm.me p-y.tm gpay.app airtel.in jio.com
+"""
+_SHORTENERS: Final = frozenset(_SHORTENERS_PLAIN.split())
+_SENTENCE_ENDS_PLAIN = """
+    done paid received back home sir here today you it now money him her them this that came went put got check come
+    go signed logged ok okay yes thanks bro cash turn drop step plug fill hand log sign cut move all way pay gave give
+"""
+_SENTENCE_ENDS: Final = frozenset(_SENTENCE_ENDS_PLAIN.split())
+"""Words before a dot and an "in" that is more likely the next word than a domain."""
+_NO_DOMAINS: Final = frozenset(("asp.net", "ado.net", "vb.net", "ml.net", "system.io", "java.io", "java.net", "e.tc"))
+
+_SCHEME: Final = re.compile(r"(?<![a-z0-9])(h[tx]{2}ps?|ftps?)(?:\s?[:：]\s?//|\[:\]//|:/\\|;//)\s?", re.IGNORECASE)
+_BODY: Final = re.compile(r"[^\s<>\"'`{}|\\^।॥“”‘’«»…]{1,2048}")
+_BARE: Final = re.compile(
+    r"(?<![\w@.%+=/$-])(?:[a-z0-9][a-z0-9-]{0,62}\.){1,6}+(?<=\.)([a-z][a-z0-9-]{1,23})(?![\w@-])", re.IGNORECASE
+)
+_HOST: Final = re.compile(r"(?:[^\s/?#@]{1,120}@)?((?:[\w-]{1,63}\.)*[\w-]{1,63}\.?)(:\d{1,5})?(?=[/?#\s,.;:!)\]]|$)")
+_TAIL: Final = re.compile(r"(?::\d{2,5})?(?:[/?#][^\s<>\"'`{}|\\^।॥“”‘’«»…]{0,2000})?")
+_DEFANGED: Final = re.compile(
+    r"(?<![\w@.-])((?:www\s?(?:\[\.\]|\(\.\)|\[dot\]|\(dot\)|\sdot\s|\.)\s?)?[a-z0-9][a-z0-9-]{0,62})"
+    r"((?:\s?(?:\[\.\]|\(\.\)|\[dot\]|\(dot\)|\{dot\})\s?|\s+(?:dot|डॉट)\s+|\s\.\s|\.\s(?=(?:com|co\.in|in/|ly/)))[a-z]{2,12}"
+    r"(?:\.[a-z]{2,3})?)+((?:\s?/\s?|\s+slash\s+)[\w./?=&%-]{1,200})?(?![\w@])",
+    re.IGNORECASE,
+)
+_DOTS: Final = re.compile(r"\s?(?:\[\.\]|\(\.\)|\[dot\]|\(dot\)|\{dot\})\s?|\s+(?:dot|डॉट)\s+|\s?\.\s?", re.IGNORECASE)
+_SLASH: Final = re.compile(r"\s?/\s?|\s+slash\s+", re.IGNORECASE)
+_TRIMMED: Final = ".,;:!?*_~'\""
+
+
+def links(view: View) -> Iterator[Entity]:
+    """Addresses with a scheme, then bare ones; some of the latter may lie within the former."""
+    yield from _with_scheme(view)
+    yield from _bare(view)
+
+
+def defanged(view: View) -> Iterator[Entity]:
+    """Addresses whose dots are in brackets, in words or stand apart."""
+    for match in _DEFANGED.finditer(view.seen):
+        host = _DOTS.sub(".", match[1] + match[2]).lower()
+        host = host[host.rindex(" ") + 1 :] if " " in host else host
+        labels = host.split(".")
+        if labels[-1] not in _TOPS or labels[-1] in _WORDY or len(labels[0]) < 2 or labels[0].isdigit():
+            continue
+        is_apart = re.search(r"\.\s|\s\.", match[2]) is not None and not re.search("dot", match[2], re.IGNORECASE)
+        if is_apart and not match[3] and host not in _SHORTENERS and not host.startswith("www."):
+            continue  # "paid . in cash"
+        path = _SLASH.sub("/", match[3] or "").rstrip(_TRIMMED)
+        end = match.end() - len(match[3] or "") + len((match[3] or "").rstrip(_TRIMMED))
+        yield view.entity(
+            Kind.URL, match.start(), end, f"http://{host}{path}", 0.7, "a domain taken apart", obfuscated=True
+        )
+
+
+def _with_scheme(view: View) -> Iterator[Entity]:
+    seen = view.seen
+    for match in _SCHEME.finditer(seen):
+        body = _BODY.match(seen, match.end())
+        if not body:
+            continue
+        rest = _trimmed(body[0])
+        is_defanged = "[" in rest.partition("/")[0]
+        host = _HOST.match(re.sub(r"\[\.\]|\(\.\)|\[dot\]", ".", rest))
+        if not host or not _is_host(host[1]):
+            continue
+        plain = re.sub(r"\[\.\]|\(\.\)|\[dot\]", ".", rest) if is_defanged else rest
+        scheme = match[1].lower().replace("x", "t")
+        is_plain = match[0].lower() == f"{scheme}://" and not is_defanged
+        value = f"{scheme}://{_low_host(plain, host)}"
+        end = body.start() + len(rest)
+        yield view.entity(Kind.URL, match.start(), end, value, 0.98, "a scheme and a host", obfuscated=not is_plain)
+
+
+def _low_host(plain: str, host: re.Match[str]) -> str:
+    return plain[: host.start(1)] + host[1].lower() + plain[host.end(1) :]
+
+
+def _is_host(host: str) -> bool:
+    labels = host.rstrip(".").split(".")
+    if host == "localhost":
+        return True
+    if len(labels) == 4 and all(label.isdigit() and int(label) < 256 for label in labels if label.isascii()):
+        return all(label.isdigit() for label in labels)
+    return len(labels) > 1 and all(labels) and not labels[-1].isdigit() and len(labels[-1]) > 1
+
+
+def _bare(view: View) -> Iterator[Entity]:
+    seen = view.seen
+    for match in _BARE.finditer(seen):
+        tail = _TAIL.match(seen, match.end())
+        assert tail  # it can match nothing at all
+        path = _trimmed(tail[0])
+        if path in {"/", ":", "#", "?"} and tail[0] != "/":
+            path = ""
+        how = _how_bare(match, path)
+        if how:
+            host = match[0].lower()
+            yield view.entity(Kind.URL, match.start(), match.end() + len(path), f"http://{host}{path}", *how)
+
+
+def _how_bare(match: re.Match[str], path: str) -> tuple[float, str] | None:
+    host, top = match[0].lower(), match[1].lower()
+    labels = host.split(".")
+    if host in _SHORTENERS:
+        return 0.95, "a shortener"
+    if labels[0] == "www" and len(labels) > 2 and top in _TOPS:
+        return 0.96, "www and a domain"
+    if (
+        top not in _TOPS
+        or host in _NO_DOMAINS
+        or labels[-2].isdigit()
+        or (match[1][0].isupper() and match[1][1:].islower() and not path and len(labels) == 2 and top != "com")
+    ):
+        return None
+    if top in _WORDY:
+        return (0.8, "a domain and a path") if path and len(path) > 1 and len(labels[-2]) > 1 else None
+    if top == "in" and len(labels) == 2 and not path and (labels[0] in _SENTENCE_ENDS or len(labels[0]) < 2):
+        return None
+    if len(labels[-2]) == 1 and not path and len(labels) == 2:
+        return None
+    return (0.9, "a domain") if path or len(labels) > 2 or top in {"com", "net", "org", "io"} else (0.85, "a domain")
+
+
+def _trimmed(url: str) -> str:
+    """Without what ends the sentence rather than the address."""
+    while url:
+        last = url[-1]
+        if last in _TRIMMED or (last in ")]" and url.count(last) > url.count("(["[")]".index(last)])):
+            url = url[:-1]
+        else:
+            break
+    return url
