@@ -256,7 +256,7 @@ async def test_low_hit_rate_is_an_alert() -> None:
     alerts = [fact for fact in house.facts if isinstance(fact, Alert)]
     assert len(alerts) == 1
     assert house.cache.warning == house.cache.stats().warning
-    assert house.cache.warning[:30] == alerts[0].text[:30]
+    assert house.cache.warning[:24] == alerts[0].text[:24]
 
 
 def test_memory_keeps_what_is_asked_for_and_stays_within_its_bound() -> None:

@@ -4,17 +4,19 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 
+from headgate.assembly.caching import make_cache
 from headgate.assembly.gate import catalog_of, make_gate
-from headgate.assembly.keeping import Keeping, usage_rows
+from headgate.assembly.keeping import Keeping, keeping_of, usage_rows
 from headgate.decide.advance import Recorder
 from headgate.decide.policy import Policy
 from headgate.decide.remedies import ROWS, Rows
 from headgate.domain.fact import Fact
 from headgate.observe.stories import Stories
 from headgate.protocol.dialects import DIALECTS
+from headgate.runtime.cache import Cache
 from headgate.runtime.clock import Clock, MonotonicClock
 from headgate.runtime.driver import Connection, Driver
-from headgate.runtime.settings import ProviderSettings, Settings
+from headgate.runtime.settings import ProviderSettings, Secret, Settings
 from headgate.runtime.upstream_proxy import open_upstream
 from headgate.server.auth import Door
 from headgate.server.batching import add_batches
@@ -49,24 +51,23 @@ def make_gateway(
     """
     catalog = catalog_of(settings)
     gate = make_gate(settings, catalog, dice or random.Random(secrets.randbits(64)), rows, policy)
-    stories = Stories()
-    clock = clock or MonotonicClock()
+    stories, clock = Stories(), clock or MonotonicClock()
     connections = _all_connections(settings, environment or {})
     usage = None if store is None else usage_rows(store, clock, keeps_quota=keeps_quota)
+    observe = _tell((stories, *(() if usage is None else (usage,)), *observers))
+    cache = make_cache(settings, clock, observe)
     driver = Driver(
         gate=gate,
         clock=clock,
         connections=connections,
-        secrets={key.name: key.secret for provider in settings.providers for key in provider.keys},
-        observe=_tell((stories, *(() if usage is None else (usage,)), *observers)),
+        secrets=_secrets(settings),
+        observe=observe,
         recorder=recorder,
         limits=settings.upstream,
         mends=settings.local.mend,
         relays_errors=not settings.handling.remedies,
     )
-    keeping = None
-    if store is not None and usage is not None:
-        keeping = Keeping(store, usage, gate, clock, settings, catalog, keeps_quota=keeps_quota, tell=tell)
+    keeping = keeping_of(store, usage, gate, clock, settings, catalog, keeps_quota=keeps_quota, tell=tell)
     gateway = Gateway(
         driver=driver,
         intake=Intake(catalog, settings.routes, local=settings.local.enabled),
@@ -80,13 +81,18 @@ def make_gateway(
         max_body_bytes=settings.server.max_body_bytes,
         max_in_flight=settings.server.max_in_flight,
         max_in_flight_per_tenant=settings.server.max_in_flight_per_tenant,
-        start=_nothing if keeping is None else keeping.start,
-        stop=_closing(connections, keeping),
+        start=_starting(cache, keeping),
+        stop=_closing(connections, cache, keeping),
         batch=settings.batch,
         store=store,
+        cache=cache,
     )
     add_batches(gateway, settings, connections)
     return gateway
+
+
+def _secrets(settings: Settings) -> dict[str, Secret]:
+    return {key.name: key.secret for provider in settings.providers for key in provider.keys}
 
 
 def _all_connections(settings: Settings, environment: Mapping[str, str]) -> Mapping[str, tuple[Connection, ...]]:
@@ -116,18 +122,26 @@ def _tell(observers: tuple[Callable[[Fact], None], ...]) -> Callable[[Fact], Non
     return tell
 
 
-async def _nothing() -> None:
-    pass
+def _starting(cache: Cache | None, keeping: Keeping | None) -> Callable[[], Awaitable[None]]:
+    async def start() -> None:
+        if cache is not None:
+            await cache.start()
+        if keeping is not None:
+            await keeping.start()
+
+    return start
 
 
 def _closing(
-    connections: Mapping[str, tuple[Connection, ...]], keeping: Keeping | None
+    connections: Mapping[str, tuple[Connection, ...]], cache: Cache | None, keeping: Keeping | None
 ) -> Callable[[], Awaitable[None]]:
     async def close() -> None:
         try:
             for each in connections.values():
                 for connection in each:
                     await connection.upstream.close()
+            if cache is not None:
+                await cache.stop()
         finally:
             if keeping is not None:
                 await keeping.stop()

@@ -83,6 +83,23 @@ class Keeping:
         await self._store.close()
 
 
+def keeping_of(
+    store: SqliteStore | None,
+    usage: UsageRows | None,
+    gate: Gate,
+    clock: Clock,
+    settings: Settings,
+    catalog: Catalog,
+    *,
+    keeps_quota: bool,
+    tell: Callable[[str], None],
+) -> Keeping | None:
+    """What stands between a gate and its store; None without one."""
+    if store is None or usage is None:
+        return None
+    return Keeping(store, usage, gate, clock, settings, catalog, keeps_quota=keeps_quota, tell=tell)
+
+
 def _words(restored: Restored) -> str:
     if restored.problem:
         return (

@@ -75,13 +75,13 @@ def canonical(fields: Mapping[str, bytes | msgspec.Raw], models: Sequence[str], 
     """
     parts = [_encode((FORM_VERSION, list(models), ask_tokens))]
     for name in sorted(fields.keys() - LEFT_OUT.keys()):
-        raw = fields[name]
+        raw = bytes(fields[name])
         if raw == _NULL:
             continue
         value = _decode(raw)
         if name in _NUMBERS and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
-        elif _encode(value) != raw and _is_ambiguous(bytes(raw)):
+        elif _encode(value) != raw and _is_ambiguous(raw):
             return None
         parts += (_encode(name), _encode_sorted(value))
     return b"\n".join(parts)

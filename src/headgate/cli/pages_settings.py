@@ -11,6 +11,7 @@ import msgspec
 
 from headgate.runtime import settings_model as model
 from headgate.runtime.keys import VirtualKeyRow
+from headgate.runtime.settings_cache import CacheSettings
 from headgate.runtime.settings_convert import fields_of, is_section, members
 from headgate.runtime.settings_environment import CHOOSERS, SHORT
 
@@ -52,6 +53,7 @@ SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
     ("[upstream]", model.UpstreamSettings),
     ("[local]", model.LocalSettings),
     ("[handling]", model.HandlingSettings),
+    ("[cache]", CacheSettings),
     ("[audio]", model.AudioSettings),
     ("[batch]", model.BatchSettings),
     ("[store]", model.StoreSettings),

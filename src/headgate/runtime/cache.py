@@ -86,7 +86,10 @@ class Cache:
         stale_s: Seconds,
         clock: Clock,
         observe: Callable[[Fact], None],
+        root: bytes = b"",
     ) -> None:
+        """`root` is the secret that the keys of every space are made with."""
+        self.root = root
         self.memory = memory
         self.marks = Marks()
         self.stale_s = stale_s

@@ -12,6 +12,7 @@ import msgspec
 
 from headgate.catalog.providers import GROQ, PROVIDERS, DialectName
 from headgate.domain.request import Strategy
+from headgate.runtime.settings_cache import CacheSettings, RouteCache
 from headgate.runtime.settings_checks import check_settings
 from headgate.runtime.settings_convert import convert
 from headgate.runtime.settings_environment import BAD_URL, groq_endpoint, lay_environment, lay_flags, provider_keys
@@ -51,6 +52,7 @@ __all__ = [
     "AuthSettings",
     "BatchExecution",
     "BatchSettings",
+    "CacheSettings",
     "DefaultSettings",
     "DialectName",
     "Failover",
@@ -63,6 +65,7 @@ __all__ = [
     "Passthrough",
     "ProviderKey",
     "ProviderSettings",
+    "RouteCache",
     "RouteSettings",
     "Secret",
     "ServerSettings",
@@ -101,6 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     local: LocalSettings = LocalSettings()
     audio: AudioSettings = AudioSettings()
     batch: BatchSettings = BatchSettings()
+    cache: CacheSettings = CacheSettings()
     handling: HandlingSettings = HandlingSettings()
     store: StoreSettings = StoreSettings()
     uses_simulator: bool = False
@@ -181,6 +185,7 @@ def _load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, obj
         local=file.local,
         audio=file.audio,
         batch=file.batch,
+        cache=file.cache,
         handling=file.handling,
         store=file.store,
         uses_simulator=not has_upstream and not any(provider.keys for provider in providers),

@@ -14,6 +14,7 @@ from headgate.catalog.providers import DialectName
 from headgate.domain.limits import Dimension
 from headgate.domain.request import Strategy
 from headgate.runtime.keys import VirtualKeyRow
+from headgate.runtime.settings_cache import CacheSettings, RouteCache
 from headgate.runtime.settings_secret import Secret
 from headgate.runtime.upstream import Endpoint, PoolLimits, ReplyLimits, Timeouts
 
@@ -162,6 +163,7 @@ class DefaultSettings(Section, frozen=True):
     local: LocalSwitch = True
     failover: Failover = Failover.AFTER_WAIT
     strategy: Strategy = Strategy.PRIORITY
+    cache: RouteCache = RouteCache.AUTO
 
 
 class RouteTable(Section, frozen=True):
@@ -184,6 +186,7 @@ class RouteTable(Section, frozen=True):
     deadline_s: PositiveSeconds | None = None
     patience_s: Annotated[float, Meta(ge=0, le=MAX_SECONDS)] | None = None
     local: LocalSwitch | None = None
+    cache: RouteCache | None = None
 
 
 class RouteSettings(msgspec.Struct, frozen=True):
@@ -203,6 +206,7 @@ class RouteSettings(msgspec.Struct, frozen=True):
     strategy: Strategy = Strategy.PRIORITY
     weights: dict[str, int] = {}
     providers: tuple[str, ...] | None = None
+    cache: RouteCache = RouteCache.AUTO
 
 
 class AuthSettings(Section, frozen=True):
@@ -359,12 +363,12 @@ class SettingsFile(Section, frozen=True):
     handling: HandlingSettings = HandlingSettings()
     store: StoreSettings = StoreSettings()
     admin: dict[str, Any] = {}
-    cache: dict[str, Any] = {}
+    cache: CacheSettings = CacheSettings()
     budgets: dict[str, Any] = {}
     alerts: dict[str, Any] = {}
 
 
-LATER_SECTIONS: Final = ("admin", "cache", "budgets", "alerts")
+LATER_SECTIONS: Final = ("admin", "budgets", "alerts")
 
 
 def is_loopback(host: str) -> bool:

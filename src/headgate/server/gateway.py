@@ -11,6 +11,7 @@ from headgate.batch.runner import BatchRunner
 from headgate.catalog import Catalog, Model
 from headgate.domain.answer import Refusal
 from headgate.observe.stories import Stories
+from headgate.runtime.cache import Cache
 from headgate.runtime.clock import Clock
 from headgate.runtime.driver import Driver
 from headgate.runtime.settings_model import AudioSettings, BatchSettings, HandlingSettings
@@ -61,6 +62,7 @@ class Gateway:
         start: Callable[[], Awaitable[None]],
         stop: Callable[[], Awaitable[None]],
         store: SqliteStore | None = None,
+        cache: Cache | None = None,
     ) -> None:
         self.driver = driver
         self.intake = intake
@@ -78,6 +80,7 @@ class Gateway:
         self.start = start
         self.stop = stop
         self.store = store
+        self.cache = cache
         self._most = max_in_flight
         self._most_per_tenant = max_in_flight_per_tenant
         self._inside: dict[str, int] = {}

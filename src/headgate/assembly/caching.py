@@ -1,0 +1,41 @@
+"""Settings to the cache: which tiers there are, and the secret that keys are made with."""
+
+from collections.abc import Callable
+from typing import Final
+
+from headgate.domain.fact import Fact
+from headgate.runtime.cache import Cache, FarTier
+from headgate.runtime.clock import Clock
+from headgate.runtime.memory_tier import MemoryTier
+from headgate.runtime.settings import Settings
+
+ROOT_DOMAIN: Final = b"headgate cache root v1"
+"""What the keys of entries are made with where no pepper is set: tenants are kept apart all the same, but whoever can
+write to a shared tier could make entries that pass for ours."""
+
+
+def make_cache(settings: Settings, clock: Clock, observe: Callable[[Fact], None]) -> Cache | None:
+    """The cache; None where it is switched off. It is ready once `start` was awaited."""
+    asked = settings.cache
+    if not asked.enabled:
+        return None
+    return Cache(
+        memory=MemoryTier(asked.memory_bytes, clock),
+        memory_ttl_s=asked.memory_ttl_s,
+        far=_far_tiers(settings),
+        stale_s=asked.stale_s,
+        clock=clock,
+        observe=observe,
+        root=root_of(settings),
+    )
+
+
+def root_of(settings: Settings) -> bytes:
+    """What is secret of this installation: all that share a tier must have the same."""
+    pepper = settings.auth.pepper
+    return ROOT_DOMAIN if pepper is None else ROOT_DOMAIN + pepper.reveal().encode()
+
+
+def _far_tiers(settings: Settings) -> tuple[FarTier, ...]:  # noqa: ARG001 - each is switched on by its URL
+    """The tiers behind memory, nearest first."""
+    return ()
