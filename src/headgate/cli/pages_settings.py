@@ -34,6 +34,7 @@ start with the line, the key and the fix (exit code 78). Without any file the de
 | `GROQ_ORG_1`, `GROQ_ORG_2`, ... | the organisation of the key of that number; its keys share its quota |
 | `GROQ_BASE_URL` or `GROQ_API_URL` | another upstream: the host root, or the address ending in `/openai/v1` |
 | `OPENAI_API_KEY` and the same of `MISTRAL`, `GEMINI`, `OPENROUTER` | other providers' keys, numbered as Groq's are |
+| `REDIS_URL` | a Redis to keep answers in: the same as `[cache] redis` |
 | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` | the proxy to providers; never to this machine |
 """
 
