@@ -99,7 +99,7 @@ async def test_an_idle_connection_is_closed(sent: bytes) -> None:
 
 async def test_a_connection_that_waits_for_its_answer_is_not_idle() -> None:
     """An answer that takes longer than `server.keep_alive_s` arrives, and the connection can be used again."""
-    slow = Fault(FaultKind.SLOW, value=1.2)
+    slow = Fault(FaultKind.SLOW, delay_s=1.2)
     async with open_house(pretend(slow), toml=SHORT) as house, connected(house.port) as (reader, writer):
         asked_at = asyncio.get_running_loop().time()
         for _ in range(2):

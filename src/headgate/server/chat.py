@@ -43,7 +43,7 @@ async def answer(
 ) -> None:
     """Answer one request."""
     started_at = gateway.clock.now()
-    body = await read_json(receive, headers, gateway.max_body_bytes)
+    body = await read_json(scope, receive, headers, gateway.max_body_bytes)
     if body is None:
         return
     if isinstance(body, Refusal):

@@ -45,16 +45,27 @@ Address: TypeAlias = tuple[str, bytes, bytes]
 
 
 class Whole:
-    """Writes a whole answer of ours at once. uvicorn's own way looks through every header twice with regular
-    expressions for what cannot be in ours, and waits twice; for thirteen headers that is a tenth of a request.
+    """Takes a whole body and writes a whole answer of ours at once. uvicorn's own way waits for each, and looks through
+    every header twice with regular expressions for what cannot be in ours; for thirteen that is a tenth of a request.
 
-    There is one for each connection; it answers the request whose scope is handed to it, if that is the latest.
+    There is one for each connection; it serves the request whose scope is handed to it, if that is the latest.
     """
 
     __slots__ = ("_protocol",)
 
     def __init__(self, protocol: "Connection") -> None:
         self._protocol = weakref.ref(protocol)  # which holds this: a ring would be left to the garbage collector
+
+    def body(self, scope: MutableMapping[str, Any]) -> bytes | None:
+        """The whole body, if it is here already and nobody has taken any of it; None when it is to be received."""
+        protocol = self._protocol()
+        cycle = None if protocol is None else protocol.cycle
+        if not isinstance(cycle, Cycle) or cycle.scope is not scope or cycle.more_body or cycle.disconnected:
+            return None
+        if cycle.response_complete or cycle.was_read or cycle.waiting_for_100_continue:
+            return None
+        cycle.message_event.clear()
+        return cycle.take()
 
     def __call__(self, scope: MutableMapping[str, Any], status: int, lines: bytes, body: bytes) -> bool:
         """Answer, if nothing stands in the way; False when the answer must go the usual way."""
@@ -127,6 +138,7 @@ class Cycle(RequestResponseCycle):
         self.chunks: list[bytes] = []
         self.waiting_bytes = 0
         self.more_body = True
+        self.was_read = False
         self.response_started = False
         self.response_complete = False
         self.chunked_encoding = None
@@ -167,10 +179,13 @@ class Cycle(RequestResponseCycle):
             self.message_event.clear()
         if self.disconnected or self.response_complete:
             return _GONE
+        return {"type": "http.request", "body": self.take(), "more_body": self.more_body}
+
+    def take(self) -> bytes:
+        """What came of the body since the last time."""
         chunks = self.chunks
-        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        self.chunks, self.waiting_bytes = [], 0
-        return {"type": "http.request", "body": body, "more_body": self.more_body}
+        self.chunks, self.waiting_bytes, self.was_read = [], 0, True
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _nothing() -> None:

@@ -19,7 +19,7 @@ from headgate.runtime.driver import Answered
 Header = tuple[bytes, bytes]
 
 WHOLE: Final = "headgate.whole"
-"""The ASGI extension by which our own server takes a whole answer at once."""
+"""The ASGI extension by which our own server gives a whole body and takes a whole answer at once."""
 
 JSON: Final[Header] = (b"content-type", b"application/json")
 EVENT_STREAM: Final[Header] = (b"content-type", b"text/event-stream; charset=utf-8")

@@ -59,6 +59,7 @@ def make_server(app: App, settings: ServerSettings) -> "Server":
         app,
         http=_connections(settings),
         ws="none",
+        interface="asgi3",
         loop="none",
         lifespan="on",
         log_config=None,

@@ -41,7 +41,9 @@ class Visit(msgspec.Struct, frozen=True):
         await refuse(self.scope, self.send, refusal, self.name, self.refuser)
 
 
-async def read_json(receive: Receive, headers: Mapping[bytes, bytes], most: int) -> bytes | Refusal | None:
+async def read_json(
+    scope: Scope, receive: Receive, headers: Mapping[bytes, bytes], most: int
+) -> bytes | Refusal | None:
     """The whole body; a refusal for one that is too large or not JSON; None when the client left meanwhile."""
     kind = headers.get(b"content-type", b"")
     if kind != JSON[1] and kind.partition(b";")[0].strip().lower() != JSON[1]:
@@ -49,6 +51,9 @@ async def read_json(receive: Receive, headers: Mapping[bytes, bytes], most: int)
     stated = headers.get(b"content-length", b"0")
     if stated.isdigit() and int(stated) > most:
         return too_large(most)
+    whole = _whole(scope)
+    if whole is not None and (there := whole.body(scope)) is not None:
+        return too_large(most) if len(there) > most else there
     message: Any = await receive()
     if message["type"] == "http.disconnect":
         return None
@@ -87,8 +92,13 @@ async def refuse(scope: Scope, send: Send, refusal: Refusal, name: str, refuser:
 async def send_whole(scope: Scope, send: Send, status: int, lines: bytes, body: bytes) -> None:
     """A whole answer. `lines` are those of its head, but for the length of the body."""
     lines += b"content-length: %d\r\n" % len(body)
-    extensions = scope.get("extensions")
-    whole = None if extensions is None else extensions.get(WHOLE)
+    whole = _whole(scope)
     if whole is None or not whole(scope, status, lines, body):
         await send({"type": "http.response.start", "status": status, "headers": headers_of(lines)})
         await send({"type": "http.response.body", "body": body})
+
+
+def _whole(scope: Scope) -> Any:
+    """What our own server does at once, where it is ours (`server.connection.Whole`)."""
+    extensions = scope.get("extensions")
+    return None if extensions is None else extensions.get(WHOLE)
