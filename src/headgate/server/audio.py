@@ -140,7 +140,7 @@ async def _answer(visit: Visit, taken: Taken) -> None:
     if isinstance(request, Refusal):
         await visit.refuse(request)
         return
-    watch = gateway.watches.watch(visit.receive)
+    watch = visit.watch()
     try:
         answered = await gateway.driver.ask(request, errand, identity.own_key)
         watch.stop()

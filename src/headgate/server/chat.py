@@ -21,7 +21,7 @@ from headgate.server.forms import Form, Translation
 from headgate.server.gateway import Gateway
 from headgate.server.labels import EVENT_STREAM, JSON, LOCAL_MODEL, headers_of, labels, lines_of
 from headgate.server.outcome import Outgoing, overhead_s, refused, told, unreadable
-from headgate.server.visit import Receive, Scope, Send, busy, read_json, refuse, send_whole
+from headgate.server.visit import Receive, Scope, Send, busy, read_json, refuse, send_whole, watched
 
 __all__ = ["LOCAL_MODEL", "answer"]
 
@@ -53,7 +53,7 @@ async def answer(
         await _refuse(scope, send, busy(), name, form)
         return
     try:
-        await _answer(gateway, scope, receive, send, body, identity, name, started_at, form)
+        await _answer(gateway, scope, send, body, identity, name, started_at, form)
     finally:
         gateway.leave(identity.tenant)
 
@@ -61,7 +61,6 @@ async def answer(
 async def _answer(
     gateway: Gateway,
     scope: Scope,
-    receive: Receive,
     send: Send,
     body: bytes,
     identity: Identity,
@@ -88,7 +87,7 @@ async def _answer(
     if isinstance(request, Refusal):
         await _refuse(scope, send, request, name, form)
         return
-    watch = gateway.watches.watch(receive)
+    watch = watched(scope)
     answered = None
     errand = ChatErrand(chat, gateway.handling)
     try:

@@ -72,7 +72,7 @@ async def inside(visit: Visit, work: Callable[[], Awaitable[None]]) -> None:
 
 async def watched(visit: Visit, work: Awaitable[Any]) -> Any:
     """What `work` gives; a client who hangs up meanwhile cancels it. None when that has happened."""
-    watch = visit.gateway.watches.watch(visit.receive)
+    watch = visit.watch()
     try:
         return await work
     except asyncio.CancelledError:
