@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headgate.cli.loading import load
-from headgate.cli.terminal import BAD_CONFIGURATION, INTERRUPTED, Failed, say
+from headgate.cli.terminal import INTERRUPTED, Failed, say
 
 if TYPE_CHECKING:
     import asyncio
@@ -67,7 +67,6 @@ def run(settings: "Settings") -> int:
 async def _serve(settings: "Settings", bound: "socket.socket", store: "SqliteStore | None") -> int:
     from headgate.assembly import make_gateway
     from headgate.runtime.loop import settle_memory
-    from headgate.runtime.settings import InvalidSettings
     from headgate.sdk.demo import UPSTREAM, start_simulator
     from headgate.server.app import App
     from headgate.server.listen import make_server
@@ -76,12 +75,9 @@ async def _serve(settings: "Settings", bound: "socket.socket", store: "SqliteSto
     if settings.uses_simulator:
         settings, simulator = await start_simulator(settings)
     upstream = "groq" if simulator is None else UPSTREAM
-    try:
-        gateway = make_gateway(
-            settings, upstream=upstream, environment=os.environ, store=store, keeps_quota=simulator is None, tell=say
-        )
-    except InvalidSettings as error:
-        raise Failed(str(error), BAD_CONFIGURATION) from None
+    gateway = make_gateway(
+        settings, upstream=upstream, environment=os.environ, store=store, keeps_quota=simulator is None, tell=say
+    )
     server = make_server(App(gateway), settings.server)
     signals: list[int] = []
 

@@ -8,7 +8,6 @@ from typing import Final
 
 from headgate.catalog import PROVIDERS, CatalogError
 from headgate.runtime.keys import PEPPERED
-from headgate.runtime.settings_cache import REDIS_SCHEMES
 from headgate.runtime.settings_model import SettingsFile, is_loopback
 from headgate.runtime.settings_source import InvalidSettings, Tree, nearest
 
@@ -20,7 +19,6 @@ def check_settings(file: SettingsFile, tree: Tree) -> None:
     _check_door(file, tree)
     _check_virtual_keys(file, tree)
     _check_names(file, tree)
-    _check_tiers(file, tree)
 
 
 def _check_door(file: SettingsFile, tree: Tree) -> None:
@@ -44,14 +42,6 @@ def _check_virtual_keys(file: SettingsFile, tree: Tree) -> None:
         if row.hash.startswith(PEPPERED) and file.auth.pepper is None:
             what = "was made with a pepper, and auth.pepper is not set"
             raise tree.error((*path, "hash"), what, "set auth.pepper (HEADGATE_AUTH__PEPPER), or make the key anew")
-
-
-def _check_tiers(file: SettingsFile, tree: Tree) -> None:
-    """What can be seen of a URL without asking anybody; the rest is seen when the tier is made."""
-    redis = file.cache.redis
-    if redis is not None and not redis.reveal().startswith(REDIS_SCHEMES):
-        fix = "begin it with redis://, rediss:// (TLS) or unix://, as redis://127.0.0.1:6379/0"
-        raise tree.error(("cache", "redis"), "is not the URL of a Redis", fix)
 
 
 def _check_names(file: SettingsFile, tree: Tree) -> None:

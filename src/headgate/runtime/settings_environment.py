@@ -5,7 +5,6 @@
 - HEADGATE_CONFIG, HEADGATE_ENV: which file, which overlay of it
 - GROQ_API_KEY, GROQ_API_KEY_2, ...: keys; GROQ_ORG_2 names the organisation that key 2 belongs to; the same for
   OPENAI, MISTRAL, GEMINI and OPENROUTER
-- REDIS_URL: cache.redis
 - GROQ_BASE_URL or GROQ_API_URL: another upstream, as the host root or as the address that ends in /openai/v1
 """
 
@@ -42,10 +41,7 @@ _YES_NO: Final = {
 
 
 def lay_environment(tree: Tree, environ: Mapping[str, str]) -> None:
-    """Lay every `HEADGATE_*` variable, and `REDIS_URL`, over the file. Raises InvalidSettings for a name that means
-    nothing."""
-    if url := environ.get("REDIS_URL", "").strip():
-        tree.lay(("cache", "redis"), url, "environment variable REDIS_URL")
+    """Lay every `HEADGATE_*` variable over the file. Raises InvalidSettings for a name that means nothing."""
     for name in sorted(name for name in environ if name.startswith(PREFIX)):
         text = environ[name].strip()
         if name in CHOOSERS or name in CLIENT or _SERVICE_LINK.fullmatch(name) or not text:

@@ -14,6 +14,7 @@ from headgate.catalog.providers import DialectName
 from headgate.domain.limits import Dimension
 from headgate.domain.request import Strategy
 from headgate.runtime.keys import VirtualKeyRow
+from headgate.runtime.settings_background import MAX_TARGETS, BackgroundSettings, ScheduleTable, WebhookTable
 from headgate.runtime.settings_cache import CacheSettings, RouteCache
 from headgate.runtime.settings_secret import Secret
 from headgate.runtime.upstream import Endpoint, PoolLimits, ReplyLimits, Timeouts
@@ -164,7 +165,6 @@ class DefaultSettings(Section, frozen=True):
     failover: Failover = Failover.AFTER_WAIT
     strategy: Strategy = Strategy.PRIORITY
     cache: RouteCache = RouteCache.AUTO
-    trim: bool = False
 
 
 class RouteTable(Section, frozen=True):
@@ -188,8 +188,6 @@ class RouteTable(Section, frozen=True):
     patience_s: Annotated[float, Meta(ge=0, le=MAX_SECONDS)] | None = None
     local: LocalSwitch | None = None
     cache: RouteCache | None = None
-    trim: bool | None = None
-    """Leave out the oldest messages, then the middles of texts, of a prompt that is too large for every candidate."""
 
 
 class RouteSettings(msgspec.Struct, frozen=True):
@@ -210,7 +208,6 @@ class RouteSettings(msgspec.Struct, frozen=True):
     weights: dict[str, int] = {}
     providers: tuple[str, ...] | None = None
     cache: RouteCache = RouteCache.AUTO
-    trim: bool = False
 
 
 class AuthSettings(Section, frozen=True):
@@ -364,6 +361,9 @@ class SettingsFile(Section, frozen=True):
     local: LocalSettings = LocalSettings()
     audio: AudioSettings = AudioSettings()
     batch: BatchSettings = BatchSettings()
+    background: BackgroundSettings = BackgroundSettings()
+    webhooks: Annotated[dict[Name, WebhookTable], Meta(max_length=MAX_TARGETS)] = {}
+    schedules: Annotated[dict[Name, ScheduleTable], Meta(max_length=MAX_TARGETS)] = {}
     handling: HandlingSettings = HandlingSettings()
     store: StoreSettings = StoreSettings()
     admin: dict[str, Any] = {}

@@ -18,8 +18,8 @@ from headgate.runtime.driver import Answered
 
 Header = tuple[bytes, bytes]
 
-DIRECT: Final = "headgate.direct"
-"""The ASGI extension of our own server (`server.connection.Direct`)."""
+WHOLE: Final = "headgate.whole"
+"""The ASGI extension by which our own server takes a whole answer at once."""
 
 JSON: Final[Header] = (b"content-type", b"application/json")
 EVENT_STREAM: Final[Header] = (b"content-type", b"text/event-stream; charset=utf-8")
@@ -66,6 +66,7 @@ def labels(
     request, call = journey.request, journey.open
     source = finish.source or (_UPSTREAM if answered.stream is not None else None)
     served = journey.served if call is None else call.plan.deployment
+    failure = journey.failure
     shared = _shared_lines(
         request.model_asked,
         source,
@@ -73,7 +74,7 @@ def labels(
         None if served is None else served.model,
         journey.attempts if call is None else journey.attempts + 1,  # a stream: its one attempt is not over yet
         journey.calls,
-        "" if finish.ending is _ABANDONED else finish.reason or journey.why,
+        "" if finish.ending is _ABANDONED else finish.reason or (request.reason if failure is None else failure.kind),
     )
     lines = f"x-request-id: {request.id}\r\n{shared}x-headgate-overhead-ms: {overhead_s * 1000:.2f}\r\n"
     if journey.cost_nanousd:
