@@ -16,6 +16,7 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Nothing of ours from outside: no key, no upstream, no settings; and nothing kept that a test does not ask for."""
     clean = {name: text for name, text in os.environ.items() if not name.startswith(("GROQ_", "HEADGATE_"))}
     own = {"PYTHONPATH": str(ROOT / "src"), "NO_COLOR": "1", "COLUMNS": "120", "HEADGATE_STORE__ENABLED": "false"}
+    own |= {"HEADGATE_ADMIN__ENABLED": "false"}  # its port is one for the whole machine
     return {**clean, **own, **(more or {})}
 
 

@@ -223,7 +223,7 @@ def test_variables_that_others_set_change_nothing(tmp_path: Path, variable: str,
 
 def test_sections_of_later_issues_are_accepted_and_named(tmp_path: Path) -> None:
     """They are not refused, and nobody is left to believe that they work."""
-    assert load(tmp_path, "[budgets]\nday_usd = 1\n[admin]\nport = 8081").inactive == ("admin", "budgets")
+    assert load(tmp_path, "[budgets]\nday_usd = 1\n[alerts]\nurl = 1").inactive == ("budgets", "alerts")
 
 
 def test_file_is_searched_for(tmp_path: Path) -> None:

@@ -38,7 +38,6 @@ NAMES = [
     "schema-mode",
     "continue",
     "background",
-    "webhook",
     "track",
     "explain",
 ]
@@ -49,7 +48,6 @@ ANSWERS = [
     "model-served",
     "attempts",
     "calls",
-    "jobs",
     "cache",
     "fitted",
     "cost-usd",

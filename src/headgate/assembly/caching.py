@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
+from headgate.assembly.tiers import far_tiers
 from headgate.domain.fact import Fact
-from headgate.runtime.cache import Cache, FarTier
+from headgate.runtime.cache import Cache
 from headgate.runtime.clock import Clock
 from headgate.runtime.memory_tier import MemoryTier
 from headgate.runtime.settings import Settings
@@ -22,7 +23,7 @@ def make_cache(settings: Settings, clock: Clock, observe: Callable[[Fact], None]
     return Cache(
         memory=MemoryTier(asked.memory_bytes, clock),
         memory_ttl_s=asked.memory_ttl_s,
-        far=_far_tiers(settings),
+        far=far_tiers(settings, clock),
         stale_s=asked.stale_s,
         clock=clock,
         observe=observe,
@@ -34,8 +35,3 @@ def root_of(settings: Settings) -> bytes:
     """What is secret of this installation: all that share a tier must have the same."""
     pepper = settings.auth.pepper
     return ROOT_DOMAIN if pepper is None else ROOT_DOMAIN + pepper.reveal().encode()
-
-
-def _far_tiers(settings: Settings) -> tuple[FarTier, ...]:  # noqa: ARG001 - each is switched on by its URL
-    """The tiers behind memory, nearest first."""
-    return ()

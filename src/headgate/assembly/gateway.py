@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from headgate.assembly.caching import make_cache
 from headgate.assembly.gate import catalog_of, make_gate
 from headgate.assembly.keeping import Keeping, keeping_of, usage_rows
+from headgate.assembly.tiers import guarded, sweeper_of, tell_of_trouble
 from headgate.decide.advance import Recorder
 from headgate.decide.policy import Policy
 from headgate.decide.remedies import ROWS, Rows
@@ -22,7 +23,7 @@ from headgate.server.auth import Door
 from headgate.server.batching import add_batches
 from headgate.server.gateway import Gateway
 from headgate.server.intake import Intake
-from headgate.server.jobbing import add_jobs
+from headgate.store.folder_sweep import Sweeper
 from headgate.store.sqlite import SqliteStore
 
 
@@ -56,7 +57,7 @@ def make_gateway(
     connections = _all_connections(settings, environment or {})
     usage = None if store is None else usage_rows(store, clock, keeps_quota=keeps_quota)
     observe = _tell((stories, *(() if usage is None else (usage,)), *observers))
-    cache = make_cache(settings, clock, observe)
+    cache, sweeper = make_cache(settings, clock, observe), sweeper_of(settings, clock)
     driver = Driver(
         gate=gate,
         clock=clock,
@@ -82,19 +83,13 @@ def make_gateway(
         max_body_bytes=settings.server.max_body_bytes,
         max_in_flight=settings.server.max_in_flight,
         max_in_flight_per_tenant=settings.server.max_in_flight_per_tenant,
-        start=_starting(cache, keeping),
-        stop=_closing(connections, cache, keeping),
+        start=_starting(cache, keeping, sweeper, tell),
+        stop=_closing(connections, cache, keeping, sweeper),
         batch=settings.batch,
         store=store,
         cache=cache,
     )
-    return _with_work(gateway, settings, connections)
-
-
-def _with_work(gateway: Gateway, settings: Settings, connections: Mapping[str, tuple[Connection, ...]]) -> Gateway:
-    """The same with what it does beside answering."""
     add_batches(gateway, settings, connections)
-    add_jobs(gateway, settings)
     return gateway
 
 
@@ -129,10 +124,15 @@ def _tell(observers: tuple[Callable[[Fact], None], ...]) -> Callable[[Fact], Non
     return tell
 
 
-def _starting(cache: Cache | None, keeping: Keeping | None) -> Callable[[], Awaitable[None]]:
+def _starting(
+    cache: Cache | None, keeping: Keeping | None, sweeper: Sweeper | None, tell: Callable[[str], None]
+) -> Callable[[], Awaitable[None]]:
     async def start() -> None:
         if cache is not None:
+            await tell_of_trouble(guarded(cache.far), tell)
             await cache.start()
+        if sweeper is not None:
+            sweeper.start()
         if keeping is not None:
             await keeping.start()
 
@@ -140,13 +140,18 @@ def _starting(cache: Cache | None, keeping: Keeping | None) -> Callable[[], Awai
 
 
 def _closing(
-    connections: Mapping[str, tuple[Connection, ...]], cache: Cache | None, keeping: Keeping | None
+    connections: Mapping[str, tuple[Connection, ...]],
+    cache: Cache | None,
+    keeping: Keeping | None,
+    sweeper: Sweeper | None,
 ) -> Callable[[], Awaitable[None]]:
     async def close() -> None:
         try:
             for each in connections.values():
                 for connection in each:
                     await connection.upstream.close()
+            if sweeper is not None:
+                await sweeper.stop()
             if cache is not None:
                 await cache.stop()
         finally:

@@ -11,6 +11,7 @@ import typer
 
 from headgate.cli import (
     batching,
+    caching,
     chatting,
     documents,
     keys,
@@ -38,6 +39,7 @@ app.command("pack")(packing.pack)
 app.command("models")(listing.models)
 app.command("usage")(usage.usage)
 app.add_typer(batching.app, name="batch")
+app.add_typer(caching.app, name="cache")
 app.add_typer(keys.app, name="keys")
 app.add_typer(settings.app, name="config")
 app.add_typer(documents.app, name="docs")

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 
-from headgate.runtime import settings_background as background
 from headgate.runtime import settings_model as model
 from headgate.runtime.keys import VirtualKeyRow
+from headgate.runtime.settings_admin import AdminSettings
 from headgate.runtime.settings_cache import CacheSettings
 from headgate.runtime.settings_convert import fields_of, is_section, members
 from headgate.runtime.settings_environment import CHOOSERS, SHORT
@@ -35,6 +35,7 @@ start with the line, the key and the fix (exit code 78). Without any file the de
 | `GROQ_ORG_1`, `GROQ_ORG_2`, ... | the organisation of the key of that number; its keys share its quota |
 | `GROQ_BASE_URL` or `GROQ_API_URL` | another upstream: the host root, or the address ending in `/openai/v1` |
 | `OPENAI_API_KEY` and the same of `MISTRAL`, `GEMINI`, `OPENROUTER` | other providers' keys, numbered as Groq's are |
+| `REDIS_URL` | a Redis to keep answers in: the same as `[cache] redis` |
 | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` | the proxy to providers; never to this machine |
 """
 
@@ -55,12 +56,10 @@ SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
     ("[local]", model.LocalSettings),
     ("[handling]", model.HandlingSettings),
     ("[cache]", CacheSettings),
+    ("[admin]", AdminSettings),
     ("[audio]", model.AudioSettings),
     ("[batch]", model.BatchSettings),
     ("[store]", model.StoreSettings),
-    ("[background]", background.BackgroundSettings),
-    ("[webhooks.NAME]", background.WebhookTable),
-    ("[schedules.NAME]", background.ScheduleTable),
 )
 
 MODELS: Final = """\

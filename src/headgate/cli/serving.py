@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headgate.cli.loading import load
-from headgate.cli.terminal import INTERRUPTED, Failed, say
+from headgate.cli.terminal import BAD_CONFIGURATION, INTERRUPTED, Failed, say
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,6 +28,9 @@ def serve(
     insecure_open: Annotated[
         bool, typer.Option("--insecure-open", help="Listen beyond this machine without virtual keys.")
     ] = False,
+    admin_port: Annotated[
+        int | None, typer.Option(help="Port of the admin listener, 0 for any (HEADGATE_ADMIN_PORT). [default: 8081]")
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     store: Annotated[
         Path | None, typer.Option(help="SQLite file that survives a restart (HEADGATE_STORE__PATH).")
@@ -39,6 +42,7 @@ def serve(
         "server.port": port,
         "server.insecure_open": insecure_open or None,
         "server.log_level": log_level,
+        "admin.port": admin_port,
         "store.path": None if store is None else str(store),
     }
     settings = load(config, flags)
@@ -66,7 +70,10 @@ def run(settings: "Settings") -> int:
 
 async def _serve(settings: "Settings", bound: "socket.socket", store: "SqliteStore | None") -> int:
     from headgate.assembly import make_gateway
+    from headgate.assembly.admin import open_admin
+    from headgate.observe.tally import Tally
     from headgate.runtime.loop import settle_memory
+    from headgate.runtime.settings import InvalidSettings
     from headgate.sdk.demo import UPSTREAM, start_simulator
     from headgate.server.app import App
     from headgate.server.listen import make_server
@@ -75,9 +82,19 @@ async def _serve(settings: "Settings", bound: "socket.socket", store: "SqliteSto
     if settings.uses_simulator:
         settings, simulator = await start_simulator(settings)
     upstream = "groq" if simulator is None else UPSTREAM
-    gateway = make_gateway(
-        settings, upstream=upstream, environment=os.environ, store=store, keeps_quota=simulator is None, tell=say
-    )
+    tally = Tally()
+    try:
+        gateway = make_gateway(
+            settings,
+            observers=(tally,) if settings.admin.enabled else (),
+            upstream=upstream,
+            environment=os.environ,
+            store=store,
+            keeps_quota=simulator is None,
+            tell=say,
+        )
+    except InvalidSettings as error:
+        raise Failed(str(error), BAD_CONFIGURATION) from None
     server = make_server(App(gateway), settings.server)
     signals: list[int] = []
 
@@ -87,10 +104,15 @@ async def _serve(settings: "Settings", bound: "socket.socket", store: "SqliteSto
 
     _on_signals(stop)
     settle_memory()
+    admin = await open_admin(gateway, tally, settings, say)
+    if admin is not None:
+        say(f"Admin API on {admin.url}: `headgate cache stats`, {admin.url}/metrics.")
     say(greeting(settings, bound.getsockname()[1], simulated=simulator is not None))
     try:
         await server.serve(sockets=[bound])
     finally:
+        if admin is not None:
+            await admin.stop()
         await gateway.stop()  # a second signal skips the server's own stop
         if simulator is not None:
             await simulator.close()

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from headgate.decide import actions as a
 from headgate.decide import events as e
+from headgate.decide.actions import Note
 from headgate.decide.gate import FOR_THE_GATE, Gate
 from headgate.decide.journey import Journey
 from headgate.decide.machine import step
@@ -47,7 +48,7 @@ def advance(
             recorder.record(journey.request.id, pending, now, actions)
         pending = None
         for action in actions:
-            if type(action) is a.Note:
+            if type(action) is Note:
                 observe(action.fact)
                 continue
             kind = type(action)

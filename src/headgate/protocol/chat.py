@@ -5,6 +5,7 @@ It knows the fields of OpenAI's and Groq's chat requests (groq-api.md 1.1, read 
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -260,14 +261,18 @@ def to_upstream(
     else:
         kept = _kept(cleaned.apply(chat.fields))
     tier = dialect.service_tier(chat.service_tier if service_tier is None else service_tier)
-    return b'{"model":%b,"%b":%d%b%b%b' % (
-        _encode(model),
-        dialect.max_tokens_field.encode(),
+    return b"%b%d%b%b%b" % (
+        _opening(model, dialect.max_tokens_field),
         max_completion_tokens,
         (STREAM_WITH_USAGE if dialect.sends_stream_usage else STREAM) if chat.stream else b"",
         b"" if tier is None else b',"service_tier":%b' % _encode(tier),
         kept,
     )
+
+
+@lru_cache(maxsize=256)
+def _opening(model: str, max_tokens_field: str) -> bytes:
+    return b'{"model":%b,"%b":' % (_encode(model), max_tokens_field.encode())
 
 
 def _kept(fields: Mapping[str, Raw]) -> bytes:

@@ -106,7 +106,8 @@ class Ledger:
             return Short(cooldown.until)
         need, buckets = need_of(amounts), meter.buckets
         for bucket in buckets:
-            bucket.drain_to(now)
+            if bucket.at != now:
+                bucket.drain_to(now)
             needed = need[bucket.selector]
             if bucket.level + needed > bucket.limit + SLACK and needed:
                 return self._short(meter, need, now)

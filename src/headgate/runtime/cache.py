@@ -109,6 +109,11 @@ class Cache:
         return max(row.ttl_s for row in self._rows)
 
     @property
+    def far(self) -> tuple[FarTier, ...]:
+        """The tiers behind memory, nearest first."""
+        return tuple(self._far.values())
+
+    @property
     def waits(self) -> bool:
         """Whether a look-up may have to wait for a network."""
         return bool(self._far)

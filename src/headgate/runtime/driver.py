@@ -33,6 +33,7 @@ from headgate.runtime.json_stream import JsonStream
 from headgate.runtime.settings_model import UpstreamSettings
 from headgate.runtime.settings_secret import Secret
 from headgate.runtime.upstream import Headers, Stream, Timeouts, Upload, Upstream, UpstreamError
+from headgate.runtime.upstream_request import PreparedHeaders
 
 GROQ_DIALECT: Final = DIALECTS["groq"]
 AFTER_DONE_S: Final = 0.25
@@ -103,7 +104,7 @@ class Driver:
         self.observe = observe
         self.recorder = recorder
         self._connections = connections
-        self._authorization = {name: _headers(secret) for name, secret in secrets.items()}
+        self._authorization = {name: PreparedHeaders.of(_headers(secret)) for name, secret in secrets.items()}
         self.limits = limits
         self.mends = mends
         self.relays_errors = relays_errors
@@ -176,7 +177,7 @@ class Driver:
 
     def headers(self, call: a.Call, errand: Errand, own_key: Secret | None) -> Headers:
         if own_key is not None and call.key.startswith("own:"):
-            headers = _headers(own_key)
+            headers: Headers = _headers(own_key)
         else:
             headers = self._authorization[call.key]
         return headers if errand.content_type is JSON else _for(errand.content_type, headers)

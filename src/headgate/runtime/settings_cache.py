@@ -7,13 +7,18 @@ import msgspec
 from msgspec import Meta
 
 from headgate.cache.rules import CacheScope
+from headgate.runtime.settings_secret import Secret
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 DAY_S: Final = 86_400.0
 LONGEST_S: Final = 30 * DAY_S
 
+REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
+
 TierSeconds = Annotated[float, Meta(gt=0, le=LONGEST_S)]
+
+TimeoutMs = Annotated[int, Meta(ge=1, le=60_000)]
 
 
 class RouteCache(StrEnum):
@@ -41,3 +46,17 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Who shares an answer where the request does not say: `user`, `tenant`, or `shared` by all who say so too."""
     single_flight: bool = True
     """Equal requests at the same time share one call."""
+    redis: Secret | None = None
+    """A Redis or Valkey to keep answers in as well: `redis://host:6379/0`, `rediss://` for TLS, or `unix:///socket`,
+    with `user:password@` before the host. The same as `REDIS_URL`. Needs `headgate[redis]`."""
+    redis_ttl_s: TierSeconds = 3_600.0
+    redis_timeout_ms: TimeoutMs = 50
+    """What a request waits for it at most; one that is down, slow or coming and going is asked ever more rarely."""
+    object: Secret | None = None
+    """Object storage to keep answers in as well: a folder, `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix`
+    or `az://container/prefix`; `?endpoint=http://host:9000&region=...` for other servers that speak S3. Needs
+    `headgate[object]`."""
+    object_ttl_s: TierSeconds = 7 * DAY_S
+    object_timeout_ms: TimeoutMs = 300
+    object_max_bytes: Annotated[int, Meta(ge=MIB, le=1024 * 1024 * MIB)] = 1024 * MIB
+    """Of a folder; the oldest answers go first. A bucket is bounded by a lifecycle rule of its own."""

@@ -8,6 +8,8 @@ from typing import Final
 
 from headgate.catalog import PROVIDERS, CatalogError
 from headgate.runtime.keys import PEPPERED
+from headgate.runtime.settings_admin import MIN_TOKEN_CHARS
+from headgate.runtime.settings_cache import REDIS_SCHEMES
 from headgate.runtime.settings_model import SettingsFile, is_loopback
 from headgate.runtime.settings_source import InvalidSettings, Tree, nearest
 
@@ -17,8 +19,10 @@ _CATALOG_ERROR: Final = re.compile(r"\[models\..*\] (\w+): (.+); ([^;]+)", re.DO
 def check_settings(file: SettingsFile, tree: Tree) -> None:
     """Raise InvalidSettings for the first contradiction."""
     _check_door(file, tree)
+    _check_admin(file, tree)
     _check_virtual_keys(file, tree)
     _check_names(file, tree)
+    _check_tiers(file, tree)
 
 
 def _check_door(file: SettingsFile, tree: Tree) -> None:
@@ -32,6 +36,16 @@ def _check_door(file: SettingsFile, tree: Tree) -> None:
         raise tree.error(("server", "host"), what, fix)
 
 
+def _check_admin(file: SettingsFile, tree: Tree) -> None:
+    admin = file.admin
+    if admin.token is not None and len(admin.token.reveal()) < MIN_TOKEN_CHARS:
+        what = f"is shorter than {MIN_TOKEN_CHARS} characters, which somebody could guess"
+        raise tree.error(("admin", "token"), what, "make one with `openssl rand -hex 32`, or leave it out")
+    if admin.enabled and admin.token is None and not is_loopback(admin.host):
+        what = "listens beyond this machine without a token of yours"
+        raise tree.error(("admin", "host"), what, "set HEADGATE_ADMIN_TOKEN, or listen on 127.0.0.1")
+
+
 def _check_virtual_keys(file: SettingsFile, tree: Tree) -> None:
     seen: set[str] = set()
     for index, row in enumerate(file.auth.virtual_keys):
@@ -42,6 +56,14 @@ def _check_virtual_keys(file: SettingsFile, tree: Tree) -> None:
         if row.hash.startswith(PEPPERED) and file.auth.pepper is None:
             what = "was made with a pepper, and auth.pepper is not set"
             raise tree.error((*path, "hash"), what, "set auth.pepper (HEADGATE_AUTH__PEPPER), or make the key anew")
+
+
+def _check_tiers(file: SettingsFile, tree: Tree) -> None:
+    """What can be seen of a URL without asking anybody; the rest is seen when the tier is made."""
+    redis = file.cache.redis
+    if redis is not None and not redis.reveal().startswith(REDIS_SCHEMES):
+        fix = "begin it with redis://, rediss:// (TLS) or unix://, as redis://127.0.0.1:6379/0"
+        raise tree.error(("cache", "redis"), "is not the URL of a Redis", fix)
 
 
 def _check_names(file: SettingsFile, tree: Tree) -> None:

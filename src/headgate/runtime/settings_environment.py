@@ -1,10 +1,12 @@
 """Owns what the environment says: `HEADGATE_*` laid over the file, and the providers' keys and organisations.
 
 - HEADGATE_SERVER__PORT=9000: server.port; two underscores go one table deeper
-- HEADGATE_PORT, HEADGATE_HOST, HEADGATE_LOG_LEVEL: short forms for [server]
+- HEADGATE_PORT, HEADGATE_HOST, HEADGATE_LOG_LEVEL: short forms for [server]; HEADGATE_ADMIN_PORT, HEADGATE_ADMIN_TOKEN
+  for [admin]
 - HEADGATE_CONFIG, HEADGATE_ENV: which file, which overlay of it
 - GROQ_API_KEY, GROQ_API_KEY_2, ...: keys; GROQ_ORG_2 names the organisation that key 2 belongs to; the same for
   OPENAI, MISTRAL, GEMINI and OPENROUTER
+- REDIS_URL: cache.redis
 - GROQ_BASE_URL or GROQ_API_URL: another upstream, as the host root or as the address that ends in /openai/v1
 """
 
@@ -24,9 +26,11 @@ SHORT: Final[dict[str, KeyPath]] = {
     "HEADGATE_PORT": ("server", "port"),
     "HEADGATE_HOST": ("server", "host"),
     "HEADGATE_LOG_LEVEL": ("server", "log_level"),
+    "HEADGATE_ADMIN_PORT": ("admin", "port"),
+    "HEADGATE_ADMIN_TOKEN": ("admin", "token"),
 }
 CHOOSERS: Final = frozenset({"HEADGATE_CONFIG", "HEADGATE_ENV"})
-CLIENT: Final = frozenset({"HEADGATE_API_KEY", "HEADGATE_BASE_URL"})
+CLIENT: Final = frozenset({"HEADGATE_API_KEY", "HEADGATE_BASE_URL", "HEADGATE_ADMIN_URL"})
 """What a client of a gateway has in its environment; nothing of ours."""
 
 _SERVICE_LINK = re.compile(r"HEADGATE_(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)")
@@ -41,7 +45,10 @@ _YES_NO: Final = {
 
 
 def lay_environment(tree: Tree, environ: Mapping[str, str]) -> None:
-    """Lay every `HEADGATE_*` variable over the file. Raises InvalidSettings for a name that means nothing."""
+    """Lay every `HEADGATE_*` variable, and `REDIS_URL`, over the file. Raises InvalidSettings for a name that means
+    nothing."""
+    if url := environ.get("REDIS_URL", "").strip():
+        tree.lay(("cache", "redis"), url, "environment variable REDIS_URL")
     for name in sorted(name for name in environ if name.startswith(PREFIX)):
         text = environ[name].strip()
         if name in CHOOSERS or name in CLIENT or _SERVICE_LINK.fullmatch(name) or not text:

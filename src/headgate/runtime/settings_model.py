@@ -14,7 +14,7 @@ from headgate.catalog.providers import DialectName
 from headgate.domain.limits import Dimension
 from headgate.domain.request import Strategy
 from headgate.runtime.keys import VirtualKeyRow
-from headgate.runtime.settings_background import MAX_TARGETS, BackgroundSettings, ScheduleTable, WebhookTable
+from headgate.runtime.settings_admin import AdminSettings
 from headgate.runtime.settings_cache import CacheSettings, RouteCache
 from headgate.runtime.settings_secret import Secret
 from headgate.runtime.upstream import Endpoint, PoolLimits, ReplyLimits, Timeouts
@@ -361,18 +361,15 @@ class SettingsFile(Section, frozen=True):
     local: LocalSettings = LocalSettings()
     audio: AudioSettings = AudioSettings()
     batch: BatchSettings = BatchSettings()
-    background: BackgroundSettings = BackgroundSettings()
-    webhooks: Annotated[dict[Name, WebhookTable], Meta(max_length=MAX_TARGETS)] = {}
-    schedules: Annotated[dict[Name, ScheduleTable], Meta(max_length=MAX_TARGETS)] = {}
     handling: HandlingSettings = HandlingSettings()
     store: StoreSettings = StoreSettings()
-    admin: dict[str, Any] = {}
+    admin: AdminSettings = AdminSettings()
     cache: CacheSettings = CacheSettings()
     budgets: dict[str, Any] = {}
     alerts: dict[str, Any] = {}
 
 
-LATER_SECTIONS: Final = ("admin", "budgets", "alerts")
+LATER_SECTIONS: Final = ("budgets", "alerts")
 
 
 def is_loopback(host: str) -> bool:

@@ -5,7 +5,7 @@ what there is stands in `routes`. Anthropic's SDK appends `/v1/...` to the host 
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from typing import Final
 
 import msgspec
@@ -45,24 +45,22 @@ class App:
         self._gateway = gateway
         self._chat_paths = frozenset(f"{base}/chat/completions" for base in routes.BASES)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One connection's request, or the server's own start and stop."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """One connection's request, or the server's own start and stop. Gives what is to be awaited, instead of being
+        one more coroutine around it."""
         if scope["type"] != "http":
-            await self._other(scope, receive, send)
-            return
+            return self._other(scope, receive, send)
         path, method, name = scope["path"], scope["method"], new_id()
         if path in PROBES:
-            await self._probe(scope, send, name)
-            return
+            return self._probe(scope, send, name)
         headers = dict(scope["headers"])
         client = scope.get("client")
         identity = self._gateway.door.authenticate(headers, client[0] if client else None)
         if isinstance(identity, Denied):
-            await refuse(scope, send, identity.refusal, name, routes.refuser_of(path))
-        elif path in self._chat_paths and method == "POST":
-            await chat_door.answer(self._gateway, scope, receive, send, headers, identity, name)
-        else:
-            await self._rest(scope, receive, send, headers, identity, name)
+            return refuse(scope, send, identity.refusal, name, routes.refuser_of(path))
+        if path in self._chat_paths and method == "POST":
+            return chat_door.answer(self._gateway, scope, receive, send, headers, identity, name)
+        return self._rest(scope, receive, send, headers, identity, name)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -84,7 +84,7 @@ async def _taken(visit: Visit, spool: Spool, *, translates: bool) -> Taken | Ref
     most = visit.gateway.audio.max_file_bytes
     try:
         if visit.headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == JSON[1]:
-            body = await door.read_json(visit.receive, visit.headers, visit.gateway.max_body_bytes)
+            body = await door.read_json(visit.scope, visit.receive, visit.headers, visit.gateway.max_body_bytes)
             return Taken(read_json(body, translates=translates), None) if isinstance(body, bytes) else body
         form = FormReader(visit.headers.get(b"content-type", b""), most)
         stated = visit.headers.get(b"content-length", b"0")
@@ -140,7 +140,7 @@ async def _answer(visit: Visit, taken: Taken) -> None:
     if isinstance(request, Refusal):
         await visit.refuse(request)
         return
-    watch = gateway.watches.watch(visit.receive)
+    watch = visit.watch()
     try:
         answered = await gateway.driver.ask(request, errand, identity.own_key)
         watch.stop()

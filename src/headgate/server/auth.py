@@ -149,7 +149,7 @@ class Door:
             if client_host not in _USUAL_PEERS and not is_loopback(client_host or ""):
                 return STRANGE_PEER
             host = headers.get(b"host", b"")
-            if host not in self._hosts and not _is_loopback_authority(host):
+            if host not in self._hosts and not is_loopback_authority(host):
                 return STRANGE_HOST
         return ANYBODY
 
@@ -185,7 +185,7 @@ def _usual_hosts(server: ServerSettings) -> frozenset[bytes]:
     return frozenset(text.encode() for name in names for text in (name, f"{name}:{server.port}"))
 
 
-def _is_loopback_authority(host: bytes) -> bool:
+def is_loopback_authority(host: bytes) -> bool:
     """Whether a Host header names this machine: any loopback address or *.localhost, at any port."""
     found = _HOST.fullmatch(host.decode("latin-1").strip())
     return found is not None and is_loopback(found[1])

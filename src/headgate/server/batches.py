@@ -50,7 +50,7 @@ _PLAIN: Final = (
 
 async def create(visit: Visit, store: SqliteStore) -> None:
     """`POST /batches`. The input file is checked in the background."""
-    body = await read_json(visit.receive, visit.headers, visit.gateway.max_body_bytes)
+    body = await read_json(visit.scope, visit.receive, visit.headers, visit.gateway.max_body_bytes)
     if body is None:
         return
     row = body if isinstance(body, Refusal) else await _created(visit, store, body)

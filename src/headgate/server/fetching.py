@@ -46,7 +46,7 @@ def json_door(work: Worker) -> Callable[[Visit], Awaitable[None]]:
 
     async def door(visit: Visit) -> None:
         started_at = visit.gateway.clock.now()
-        body = await read_json(visit.receive, visit.headers, visit.gateway.max_body_bytes)
+        body = await read_json(visit.scope, visit.receive, visit.headers, visit.gateway.max_body_bytes)
         if isinstance(body, Refusal):
             await visit.refuse(body)
         elif body is not None:
@@ -72,7 +72,7 @@ async def inside(visit: Visit, work: Callable[[], Awaitable[None]]) -> None:
 
 async def watched(visit: Visit, work: Awaitable[Any]) -> Any:
     """What `work` gives; a client who hangs up meanwhile cancels it. None when that has happened."""
-    watch = visit.gateway.watches.watch(visit.receive)
+    watch = visit.watch()
     try:
         return await work
     except asyncio.CancelledError:

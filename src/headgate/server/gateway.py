@@ -1,14 +1,11 @@
 """What the doors are given: one running gateway, assembled elsewhere."""
 
-import asyncio
 import copy
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
 
-from headgate.batch.job_runner import JobRunner
-from headgate.batch.local_skill import check_skill
 from headgate.batch.runner import BatchRunner
 from headgate.catalog import Catalog, Model
 from headgate.domain.answer import Refusal
@@ -20,7 +17,6 @@ from headgate.runtime.settings_model import AudioSettings, BatchSettings, Handli
 from headgate.runtime.spool import Spools
 from headgate.server.auth import Door
 from headgate.server.intake import Intake, unknown_model
-from headgate.server.watch import Watches
 from headgate.store.sqlite import SqliteStore
 
 READY: Final = 200
@@ -77,9 +73,6 @@ class Gateway:
         self.audio = audio
         self.batch = batch
         self.batches: BatchRunner | None = None
-        self.jobs: JobRunner | None = None
-        self.webhooks: tuple[str, ...] = ()
-        self.check_skill = check_skill
         self.spools = Spools(audio.max_held_bytes)
         self.max_body_bytes = max_body_bytes
         self.start = start
@@ -90,14 +83,6 @@ class Gateway:
         self._most_per_tenant = max_in_flight_per_tenant
         self._inside: dict[str, int] = {}
         self._in_flight = 0
-        self._watches: Watches | None = None
-
-    @property
-    def watches(self) -> Watches:
-        """What notices that clients have left; of the loop that serves."""
-        if self._watches is None:
-            self._watches = Watches(asyncio.get_running_loop())
-        return self._watches
 
     @property
     def in_flight(self) -> int:

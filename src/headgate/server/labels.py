@@ -18,8 +18,8 @@ from headgate.runtime.driver import Answered
 
 Header = tuple[bytes, bytes]
 
-WHOLE: Final = "headgate.whole"
-"""The ASGI extension by which our own server takes a whole answer at once."""
+DIRECT: Final = "headgate.direct"
+"""The ASGI extension of our own server (`server.connection.Direct`)."""
 
 JSON: Final[Header] = (b"content-type", b"application/json")
 EVENT_STREAM: Final[Header] = (b"content-type", b"text/event-stream; charset=utf-8")

@@ -1,5 +1,6 @@
 """One HTTP request at a door: what came in, and how a whole answer goes out. It knows no bodies and no routes."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
@@ -9,7 +10,8 @@ from headgate.domain.answer import Refusal, RefusalCode
 from headgate.server.auth import Identity
 from headgate.server.errors import Refuser, invalid
 from headgate.server.gateway import Gateway
-from headgate.server.labels import JSON, WHOLE, Header, headers_of, lines_of, request_id
+from headgate.server.labels import DIRECT, JSON, Header, headers_of, lines_of, request_id
+from headgate.server.watch import Watch
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -36,12 +38,18 @@ class Visit(msgspec.Struct, frozen=True):
         """A whole answer that is no model's."""
         await send_whole(self.scope, self.send, status, lines_of((*headers, request_id(self.name))), body)
 
+    def watch(self) -> Watch:
+        """A watch of the client."""
+        return watched(self.scope)
+
     async def refuse(self, refusal: Refusal) -> None:
         """A refusal as an answer."""
         await refuse(self.scope, self.send, refusal, self.name, self.refuser)
 
 
-async def read_json(receive: Receive, headers: Mapping[bytes, bytes], most: int) -> bytes | Refusal | None:
+async def read_json(
+    scope: Scope, receive: Receive, headers: Mapping[bytes, bytes], most: int
+) -> bytes | Refusal | None:
     """The whole body; a refusal for one that is too large or not JSON; None when the client left meanwhile."""
     kind = headers.get(b"content-type", b"")
     if kind != JSON[1] and kind.partition(b";")[0].strip().lower() != JSON[1]:
@@ -49,6 +57,9 @@ async def read_json(receive: Receive, headers: Mapping[bytes, bytes], most: int)
     stated = headers.get(b"content-length", b"0")
     if stated.isdigit() and int(stated) > most:
         return too_large(most)
+    direct = _direct(scope)
+    if direct is not None and (there := direct.body(scope)) is not None:
+        return too_large(most) if len(there) > most else there
     message: Any = await receive()
     if message["type"] == "http.disconnect":
         return None
@@ -87,8 +98,19 @@ async def refuse(scope: Scope, send: Send, refusal: Refusal, name: str, refuser:
 async def send_whole(scope: Scope, send: Send, status: int, lines: bytes, body: bytes) -> None:
     """A whole answer. `lines` are those of its head, but for the length of the body."""
     lines += b"content-length: %d\r\n" % len(body)
-    extensions = scope.get("extensions")
-    whole = None if extensions is None else extensions.get(WHOLE)
-    if whole is None or not whole(scope, status, lines, body):
+    direct = _direct(scope)
+    if direct is None or not direct.answer(scope, status, lines, body):
         await send({"type": "http.response.start", "status": status, "headers": headers_of(lines)})
         await send({"type": "http.response.body", "body": body})
+
+
+def watched(scope: Scope) -> Watch:
+    """A watch of the client who waits for the answer of the current task. Only our own server tells of its leaving."""
+    direct = _direct(scope)
+    return Watch(asyncio.current_task()) if direct is None else direct.watch(scope)
+
+
+def _direct(scope: Scope) -> Any:
+    """What our own server does at once, where it is ours (`server.connection.Direct`)."""
+    extensions = scope.get("extensions")
+    return None if extensions is None else extensions.get(DIRECT)

@@ -2,10 +2,9 @@
 
 
 class MissingExtra(Exception):
-    """Something was switched on that needs a part that is not installed; the text says how to install it."""
+    """Something was switched on that needs a part that is not installed; `fix` says how to install it."""
 
     def __init__(self, extra: str, purpose: str) -> None:
-        super().__init__(
-            f"{purpose} needs the optional part `{extra}`, which is not installed: pip install 'headgate[{extra}]'"
-        )
         self.extra = extra
+        self.fix = f"pip install 'headgate[{extra}]'"
+        super().__init__(f"{purpose} needs the optional part `{extra}`, which is not installed: {self.fix}")

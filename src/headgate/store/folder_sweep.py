@@ -1,13 +1,15 @@
 """Owns what is taken away from the folder of an object tier: entries whose time is over, and the oldest beyond its
 bound. Blocks: run it in a thread."""
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from headgate.domain.time import Seconds
 from headgate.store.object_tier import ENTRIES, HEAD, MAGIC
 
 MAX_FILES: Final = 200_000
@@ -17,6 +19,11 @@ LEFT: Final = 0.9
 """Of the bound, once the oldest had to go."""
 
 
+SWEEP_EVERY_S: Final[Seconds] = 600.0
+FIRST_SWEEP_S: Final[Seconds] = 5.0
+"""After the start, when there are more urgent things to do."""
+
+
 class Swept(msgspec.Struct, frozen=True):
     """What one sweep did. `kept` and `kept_bytes` are of the files that it looked at."""
 
@@ -24,6 +31,33 @@ class Swept(msgspec.Struct, frozen=True):
     crowded_out: int = 0
     kept: int = 0
     kept_bytes: int = 0
+
+
+class Sweeper:
+    """Sweeps a folder now and then while a gateway runs."""
+
+    def __init__(self, folder: Path, *, wall: Callable[[], float], max_bytes: int) -> None:
+        self._folder = folder
+        self._wall = wall
+        self._max_bytes = max_bytes
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, *, first_s: Seconds = FIRST_SWEEP_S, every_s: Seconds = SWEEP_EVERY_S) -> None:
+        """Begin, in the loop that serves."""
+        self._task = asyncio.get_running_loop().create_task(self._sweep(first_s, every_s), name="sweep of the cache")
+
+    async def _sweep(self, wait_s: Seconds, every_s: Seconds) -> None:
+        while True:
+            await asyncio.sleep(wait_s)
+            await asyncio.to_thread(sweep, self._folder, wall_s=self._wall(), max_bytes=self._max_bytes)
+            wait_s = every_s
+
+    async def stop(self) -> None:
+        """End. A sweep that is under way is let finish by its thread."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
 
 
 def sweep(folder: Path, *, wall_s: float, max_bytes: int) -> Swept:

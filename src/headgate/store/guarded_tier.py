@@ -251,6 +251,16 @@ class GuardedTier:
         except (TimeoutError, TierDown) as problem:
             raise self._count(problem) from None
 
+    async def trouble(self) -> str:
+        """What keeps the tier from being used just now, as at a start; "" where nothing does. Waits as long as a write
+        may, since the first connection is the slowest; it decides nothing."""
+        try:
+            async with asyncio.timeout(self._limits.write_s):
+                await self._tier.get(PROBE_KEY)
+        except (TimeoutError, TierDown) as problem:
+            return str(problem) or "no answer in time"
+        return ""
+
     # Ends ------------------------------------------------------------------------------------------------------------
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar, cast
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -69,7 +69,7 @@ def place_of(text: str) -> ObjectPlace:
     if scheme == "file":
         if parts.netloc not in {"", "localhost"} or not parts.path:
             raise InvalidPlace("a file URL has three slashes, as file:///var/cache/headgate")
-        return ObjectPlace(Path(parts.path))
+        return ObjectPlace(Path(unquote(parts.path)))
     if scheme not in REMOTE or not parts.netloc:
         raise InvalidPlace("write a folder, or s3://bucket/prefix, gs://bucket/prefix or az://container/prefix")
     options = dict(parse_qsl(parts.query))

@@ -1,0 +1,127 @@
+"""Owns the metrics page: what is counted anyway, in Prometheus' text, put together when somebody asks for it.
+
+Nothing is counted for it on the path of a request but the tally of facts.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from headgate.cache.counts import CacheStats
+from headgate.server.admin import AdminVisit
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import Metric
+
+Rows = Iterable[tuple[tuple[str, ...], float]]
+PREFIX: Final = "headgate_"
+NANO: Final = 1e-9
+
+
+async def metrics(visit: AdminVisit) -> None:
+    """`GET /metrics`."""
+    from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+    body = generate_latest(_registry(visit))
+    await visit.reply(body, kind=(b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode()))
+
+
+def _registry(visit: AdminVisit) -> "CollectorRegistry":
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.process_collector import ProcessCollector
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(lambda: [*_of_gateway(visit), *_of_cache(visit)]))
+    ProcessCollector(registry=registry)
+    return registry
+
+
+class _Collector:
+    """Gives what a function gives, when it is asked."""
+
+    def __init__(self, collected: "Callable[[], Iterable[Metric]]") -> None:
+        self._collected = collected
+
+    def collect(self) -> "Iterable[Metric]":
+        return self._collected()
+
+
+def _of_gateway(visit: AdminVisit) -> "Iterable[Metric]":
+    tally, gateway = visit.tally, visit.gateway
+    gate = gateway.driver.gate
+    now = gateway.clock.now()
+    yield _counter("requests", "Requests that are over, by source of the answer", ["source"], _by(tally.requests))
+    calls = (((provider, outcome), count) for (provider, outcome), count in tally.calls.items())
+    yield _counter("calls", "Upstream exchanges, by provider and outcome", ["provider", "outcome"], calls)
+    yield _counter(
+        "remedies",
+        "Remedies taken after failures",
+        ["remedy"],
+        _by({remedy.value: count for remedy, count in gate.remedies_taken.items()}),
+    )
+    yield _counter("tokens", "Tokens that providers counted", ["kind"], _by(tally.tokens))
+    yield _counter("alerts", "What an operator should have heard of", ["kind"], _by(tally.alerts))
+    yield _counter("cost_usd", "What answers cost, by the catalogue's prices", [], [((), tally.cost_nanousd * NANO)])
+    yield _gauge("in_flight", "Requests that are being answered", [], [((), gateway.in_flight)])
+    yield _gauge("waiting", "Requests that wait for quota", [], [((), gateway.driver.waiting)])
+    yield _gauge("keys", "Provider keys in use", [], [((), len(gate.pool.keys) - len(gate.pool.removed))])
+    held = sum(not circuit.may_call(now) for circuit in gate.circuits.values())
+    yield _gauge("circuits_open", "Deployments that are left alone after failures", [], [((), held)])
+
+
+def _of_cache(visit: AdminVisit) -> "Iterable[Metric]":
+    cache = visit.gateway.cache
+    if cache is None:
+        return
+    stats = cache.stats()
+    single = {
+        "lookups": ("Look-ups", stats.lookups),
+        "misses": ("Look-ups that found nothing", stats.misses),
+        "shared": ("Requests that shared the call of an equal one", stats.shared),
+        "stale": ("Answers given beyond their time, as a remedy", stats.stale),
+        "stored": ("Answers kept", stats.stored),
+        "puts_dropped": ("Entries that a tier was not given", stats.puts_dropped),
+        "saved_tokens": ("Tokens that were not asked for again", stats.saved_tokens),
+    }
+    for name, (told, count) in single.items():
+        yield _counter(f"cache_{name}", told, [], [((), count)])
+    yield _counter("cache_not_stored", "Answers not kept, by reason", ["reason"], _by(stats.not_stored))
+    yield _counter("cache_flaws", "Entries that could not be used, by flaw", ["flaw"], _by(stats.flaws))
+    yield from _of_tiers(stats)
+
+
+def _of_tiers(stats: CacheStats) -> "Iterable[Metric]":
+    tiers = stats.tiers
+    yield _counter("cache_hits", "Answers found, by tier", ["tier"], [((tier.name,), tier.hits) for tier in tiers])
+    yield _counter(
+        "cache_tier_down", "Times that a tier did not answer", ["tier"], [((tier.name,), tier.down) for tier in tiers]
+    )
+    rates = [((tier.name,), tier.hit_rate) for tier in tiers if tier.hit_rate is not None]
+    yield _gauge("cache_hit_rate", "Hits per look-up that reached the tier, over the last minutes", ["tier"], rates)
+    entries = [((tier.name,), float(tier.entries)) for tier in tiers if tier.entries is not None]
+    yield _gauge("cache_entries", "Entries that a tier holds", ["tier"], entries)
+    sizes = [((tier.name,), float(tier.size_bytes)) for tier in tiers if tier.size_bytes is not None]
+    yield _gauge("cache_size_bytes", "Bytes that a tier holds", ["tier"], sizes)
+
+
+def _by(counts: Mapping[str, int]) -> Rows:
+    """Counts by one label."""
+    return [((str(name),), count) for name, count in counts.items()]
+
+
+def _counter(name: str, told: str, labels: list[str], rows: Rows) -> "Metric":
+    from prometheus_client.core import CounterMetricFamily
+
+    family = CounterMetricFamily(PREFIX + name, told, labels=labels)
+    for values, count in rows:
+        family.add_metric(values, count)
+    return family
+
+
+def _gauge(name: str, told: str, labels: list[str], rows: Rows) -> "Metric":
+    from prometheus_client.core import GaugeMetricFamily
+
+    family = GaugeMetricFamily(PREFIX + name, told, labels=labels)
+    for values, value in rows:
+        family.add_metric(values, value)
+    return family

@@ -1,0 +1,408 @@
+"""Owns one client's connection: how large the head of a request may be, how long it may be idle, and how one request
+after the other gets its task. uvicorn (0.54 and its kin) parses, frames and drains.
+
+What uvicorn does anew for every request and a gateway need not is left out here: an address that was seen is not taken
+apart again, no timer is made for each answer (one looks after all connections), nothing is made to be waited for before
+somebody waits, and a task says itself that it is over. Together that is a tenth of the CPU of a proxied request.
+"""
+
+import asyncio
+import logging
+import urllib.parse
+import weakref
+from collections.abc import MutableMapping
+from typing import Any, ClassVar, Final, TypeAlias, cast
+
+import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from headgate.domain.time import NEVER, Instant
+from headgate.protocol.openai import error_body
+from headgate.runtime.cork import Cork, corked
+from headgate.runtime.settings_model import ServerSettings
+from headgate.server.labels import DIRECT
+from headgate.server.watch import Watch
+
+HEAD_TOO_LARGE: Final = (
+    431,
+    b"Request Header Fields Too Large",
+    "The request's headers are too large or too many (settings server.max_header_bytes and server.max_headers).",
+)
+URI_TOO_LONG: Final = (414, b"URI Too Long", "The request's address is too long (setting server.max_uri_bytes).")
+MALFORMED: Final = (400, b"Bad Request", "This is no valid HTTP/1.1 request.")
+
+ADDRESSES_MAX: Final = 256
+"""Addresses of requests that are remembered taken apart, before all are forgotten; each of at most as many bytes."""
+SWEEPS: Final = 10
+"""How often idle connections are looked for within the time that they may be idle."""
+
+_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
+_GONE: Final = {"type": "http.disconnect"}
+_log: Final = logging.getLogger("uvicorn.error")
+
+Address: TypeAlias = tuple[str, bytes, bytes]
+"""Path, raw path and query."""
+
+
+class Direct:
+    """What our own server does beyond ASGI, without waiting: gives a whole body, takes a whole answer, tells of a
+    client who leaves. uvicorn's own way waits for each, needs a task to notice leaving, and looks through every header
+    twice with regular expressions for what cannot be in ours: for thirteen headers that is a tenth of a request.
+
+    There is one for each connection; it serves the request whose scope is handed to it, if that is the latest.
+    """
+
+    __slots__ = ("_protocol",)
+
+    def __init__(self, protocol: "Connection") -> None:
+        self._protocol = weakref.ref(protocol)  # which holds this: a ring would be left to the garbage collector
+
+    def _cycle(self, scope: MutableMapping[str, Any]) -> "Cycle | None":
+        protocol = self._protocol()
+        cycle = None if protocol is None else protocol.cycle
+        return cycle if isinstance(cycle, Cycle) and cycle.scope is scope else None
+
+    def body(self, scope: MutableMapping[str, Any]) -> bytes | None:
+        """The whole body, if it is here already and nobody has taken any of it; None when it is to be received."""
+        cycle = self._cycle(scope)
+        if cycle is None or cycle.more_body or cycle.was_read or cycle.waiting_for_100_continue:
+            return None
+        if cycle.disconnected or cycle.response_complete:
+            return None
+        cycle.message_event.clear()
+        return cycle.take()
+
+    def watch(self, scope: MutableMapping[str, Any]) -> Watch:
+        """A watch of the client who waits for this answer."""
+        cycle = self._cycle(scope)
+        if cycle is None:
+            return Watch(asyncio.current_task())
+        watch = cycle.watch = Watch(cycle.task)
+        if cycle.disconnected:
+            watch.left()
+        return watch
+
+    def answer(self, scope: MutableMapping[str, Any], status: int, lines: bytes, body: bytes) -> bool:
+        """Answer, if nothing stands in the way; False when the answer must go the usual way."""
+        cycle = self._cycle(scope)
+        if cycle is None or cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
+            return False
+        end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        before = cycle.shared.default_lines(cycle.default_headers)
+        cycle.transport.write(b"".join((STATUS_LINE[status], before, lines, end, body)))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+        return True
+
+
+class Signal:
+    """An `asyncio.Event` for one waiter, which costs nothing while there is none."""
+
+    __slots__ = ("_is_set", "_waiter")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def set(self) -> None:
+        self._is_set = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def clear(self) -> None:
+        self._is_set = False
+
+    async def wait(self) -> None:
+        while not self._is_set:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+
+
+class Cycle(RequestResponseCycle):
+    """One request and its answer."""
+
+    task: asyncio.Task[None] | None = None
+    watch: Watch | None = None
+
+    def __init__(self, protocol: "Connection", scope: dict[str, Any], *, keep_alive: bool) -> None:
+        self.scope = cast("Any", scope)
+        self.transport = protocol.transport
+        self.flow = protocol.flow
+        self.access_log = False
+        self.default_headers = protocol.server_state.default_headers
+        self.message_event = cast("Any", Signal())
+        self.on_response = protocol.on_response_complete
+        self.disconnected = False
+        self.keep_alive = keep_alive
+        self.waiting_for_100_continue = protocol.expect_100_continue
+        self.chunks: list[bytes] = []
+        self.waiting_bytes = 0
+        self.more_body = True
+        self.was_read = False
+        self.response_started = False
+        self.response_complete = False
+        self.chunked_encoding = None
+        self.expected_content_length = 0
+        self.shared = protocol.shared
+        self._tasks = protocol.tasks
+
+    async def run_asgi(self, app: Any) -> None:
+        """Answer, and say when it is over. A task that is cancelled before it begins says nothing, but only the end of
+        the process does that."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except BaseException as error:  # noqa: BLE001 - the outermost frame of a request
+            await self._broke(error)
+        else:
+            if not self.response_complete and not self.disconnected:
+                await self._broke(None)
+        finally:
+            self.on_response, self.watch = _nothing, None
+            if self.task is not None:
+                self._tasks.discard(self.task)
+                self.task = None
+
+    async def _broke(self, error: BaseException | None) -> None:
+        _log.error("a request was left without its whole answer", exc_info=error)
+        if self.response_started:
+            self.transport.close()
+        else:
+            await self.send_500_response()
+
+    async def receive(self) -> Any:
+        """What came of the body since the last time; waits for it, or for the client's leaving."""
+        if self.waiting_for_100_continue and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
+        if not self.disconnected and not self.response_complete:
+            self.flow.resume_reading()
+            await self.message_event.wait()
+            self.message_event.clear()
+        if self.disconnected or self.response_complete:
+            return _GONE
+        return {"type": "http.request", "body": self.take(), "more_body": self.more_body}
+
+    def take(self) -> bytes:
+        """What came of the body since the last time. Reading goes on: without it nobody would see the client leave."""
+        chunks = self.chunks
+        self.flow.resume_reading()
+        self.chunks, self.waiting_bytes, self.was_read = [], 0, True
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _nothing() -> None:
+    pass
+
+
+class Shared:
+    """What all connections of one server have in common."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.max_head_bytes = settings.max_header_bytes + settings.max_uri_bytes
+        self.max_uri_bytes = settings.max_uri_bytes
+        self.max_headers = settings.max_headers
+        self.cork: Cork | None = None
+        self._keep_alive_s = settings.keep_alive_s
+        self._open: set[Connection] = set()
+        self._addresses: dict[bytes, Address] = {}
+        self._default: list[tuple[bytes, bytes]] = []
+        self._default_lines = b""
+
+    def opened(self, connection: "Connection", loop: asyncio.AbstractEventLoop) -> None:
+        """One more; the first begins the looking for idle ones."""
+        if not self._open:
+            loop.call_later(self._keep_alive_s / SWEEPS, self._sweep, loop)
+        self._open.add(connection)
+
+    def closed(self, connection: "Connection") -> None:
+        self._open.discard(connection)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close what has been idle for too long: no request there, or none whose head would ever end."""
+        before = loop.time() - self._keep_alive_s
+        for connection in [each for each in self._open if each.idle_since <= before]:
+            connection.timeout_keep_alive_handler()
+        if self._open:
+            loop.call_later(self._keep_alive_s / SWEEPS, self._sweep, loop)
+
+    def address(self, url: bytes) -> Address:
+        """An address taken apart; usual ones are remembered."""
+        found = self._addresses.get(url)
+        if found is not None:
+            return found
+        parsed = httptools.parse_url(url)
+        raw = parsed.path
+        path = raw.decode("ascii")
+        found = (urllib.parse.unquote(path) if "%" in path else path, raw, parsed.query or b"")
+        if len(url) <= ADDRESSES_MAX:
+            if len(self._addresses) >= ADDRESSES_MAX:
+                self._addresses.clear()
+            self._addresses[url] = found
+        return found
+
+    def default_lines(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """The lines that uvicorn puts before all others, anew each second: the date."""
+        if headers is not self._default:
+            self._default, self._default_lines = headers, b"".join(b"%b: %b\r\n" % header for header in headers)
+        return self._default_lines
+
+
+class Connection(HttpToolsProtocol):
+    """Counts what comes before a body. Raising in a parser's callback ends the connection with `send_400_response`."""
+
+    shared: ClassVar[Shared]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.headers = []
+        self.url = b""
+        self.idle_since: Instant = NEVER
+        self._in_head = True
+        self._head_bytes = 0
+        self._refusal = MALFORMED
+        self._extensions: dict[str, Any] = {DIRECT: Direct(self)}
+        self._running: Cycle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A head and its body leave in one write, at the end of the loop's turn."""
+        shared = self.shared
+        if shared.cork is None:
+            shared.cork = Cork(self.loop)
+        super().connection_made(corked(transport, shared.cork))
+        self.idle_since = self.loop.time()
+        shared.opened(self, self.loop)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Whoever waits for an answer is gone, also one whose successor was sent ahead."""
+        self.shared.closed(self)
+        super().connection_lost(exc)
+        cycle, self._running = self._running, None
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.watch is not None:
+                cycle.watch.left()
+
+    # What the client sends -------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """A head may come in pieces that the parser hoards until a line is whole, so pieces are counted too."""
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > self.shared.max_head_bytes and self._is_endless(data):
+                self._refuse(URI_TOO_LONG if len(self.url) > self.shared.max_uri_bytes else HEAD_TOO_LARGE)
+                return
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # no other protocol is spoken here; the request itself is answered
+        except httptools.HttpParserError:
+            self.send_400_response("")
+        if len(self.headers) > self.shared.max_headers and not self.transport.is_closing():
+            self._refuse(HEAD_TOO_LARGE)  # trailers that go on and on
+
+    def _is_endless(self, data: bytes) -> bool:
+        """Whether these bytes are still head; a body behind the head's end in the same piece does not count."""
+        end = data.find(b"\r\n\r\n")
+        return end < 0 or self._head_bytes - len(data) + end > self.shared.max_head_bytes
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+
+    def on_headers_complete(self) -> None:
+        """What came is counted once it is all here; until then its bytes are. The request begins."""
+        url, headers, parser, shared = self.url, self.headers, self.parser, self.shared
+        if len(url) > shared.max_uri_bytes:
+            self._refusal = URI_TOO_LONG
+            raise ValueError("URI too long")
+        if len(headers) > shared.max_headers:
+            self._refusal = HEAD_TOO_LARGE
+            raise ValueError("too many headers")
+        self._in_head, self._head_bytes, self.idle_since = False, 0, NEVER
+        path, raw_path, query = shared.address(url)
+        version = parser.get_http_version()
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": "",
+            "method": parser.get_method().decode("ascii"),
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": headers,
+            "extensions": self._extensions,
+        }
+        before: RequestResponseCycle | None = self.cycle
+        self.scope = cast("Any", scope)
+        self.cycle = cycle = Cycle(self, scope, keep_alive=version != "1.0" and parser.should_keep_alive())
+        if before is None or before.response_complete:
+            self._begin(cycle)
+        else:  # requests that are sent ahead wait for their turn
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
+
+    def _begin(self, cycle: Cycle) -> None:
+        self._running = cycle
+        cycle.task = task = self.loop.create_task(cycle.run_asgi(self.app))
+        self.tasks.add(task)
+
+    def on_body(self, body: bytes) -> None:
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        assert isinstance(cycle, Cycle)
+        cycle.chunks.append(body)
+        cycle.waiting_bytes += len(body)
+        if cycle.waiting_bytes > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        self._in_head = True
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.more_body = False
+            cycle.message_event.set()
+
+    # What goes out ---------------------------------------------------------------------------------------------------
+
+    def on_response_complete(self) -> None:
+        """The next request that waits begins; without one the connection is idle."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, _ = self.pipeline.pop()
+            assert isinstance(cycle, Cycle)
+            self._begin(cycle)
+        else:
+            self.idle_since = self.loop.time()
+
+    def _refuse(self, refusal: tuple[int, bytes, str]) -> None:
+        self._refusal = refusal
+        self.send_400_response("")
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own text says less
+        """Refuse what is no request, in the shape that clients read, and close."""
+        if self.transport.is_closing():
+            return
+        status, phrase, text = self._refusal
+        body = error_body(text, code="invalid_request")
+        head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        self.transport.write(head % (status, phrase, len(body)) + body)
+        self.transport.close()

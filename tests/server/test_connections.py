@@ -1,0 +1,118 @@
+"""What a connection of a client may do, written byte by byte: bodies in pieces, expectations, addresses, idleness."""
+
+import asyncio
+
+import msgspec
+import pytest
+from tests.remedies.house import CHAT, chat, open_house, pretend
+from tests.server.test_raw_requests import BODY, HEAD, WHOLE, answer, connected
+
+from headgate.simulator.faults import Fault, FaultKind
+
+SHORT = "[server]\nkeep_alive_s = 0.4"
+LENGTH = b"content-length: %d\r\n" % len(BODY)
+
+
+async def test_a_body_in_pieces_is_read_whole() -> None:
+    """However many pieces a body comes in, it is one request."""
+    async with open_house(pretend()) as house, connected(house.port) as (reader, writer):
+        writer.write(HEAD + LENGTH + b"\r\n")
+        for at in range(0, len(BODY), 40):
+            writer.write(BODY[at : at + 40])
+            await writer.drain()
+            await asyncio.sleep(0.001)  # both ends run in this loop: each piece travels alone
+        assert (await answer(reader))[0] == 200
+        assert house.seen[0].body["messages"] == chat()["messages"]
+
+
+async def test_a_long_body_in_one_write_is_read_whole() -> None:
+    """More than the server holds for one request at a time: it reads on as the door takes it."""
+    body = msgspec.json.encode(chat("word " * 100_000))
+    async with open_house(pretend()) as house, connected(house.port) as (reader, writer):
+        writer.write(HEAD + b"content-length: %d\r\n\r\n" % len(body) + body)
+        status, _, told = await answer(reader)
+        assert status in {200, 413}  # no model takes as much, but it was read: the answer says so
+        writer.write(WHOLE)
+        assert (await answer(reader))[0] == 200
+        assert told
+
+
+async def test_a_client_that_expects_to_be_told_to_go_on_is_told() -> None:
+    """`Expect: 100-continue` is answered before the body, and the body then read."""
+    async with open_house(pretend()) as house, connected(house.port) as (reader, writer):
+        writer.write(HEAD + LENGTH + b"expect: 100-continue\r\n\r\n")
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(BODY)
+        assert (await answer(reader))[0] == 200
+
+
+async def test_another_protocol_is_not_taken_up() -> None:
+    """A request that offers an upgrade is answered as what it is."""
+    async with open_house(pretend()) as house, connected(house.port) as (reader, writer):
+        writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+        assert (await answer(reader))[0] == 200
+
+
+async def test_an_old_client_is_answered_and_let_go() -> None:
+    """HTTP/1.0 keeps no connection."""
+    async with open_house(pretend()) as house, connected(house.port) as (reader, writer):
+        writer.write(b"GET /healthz HTTP/1.0\r\nhost: localhost\r\n\r\n")
+        status, headers, _ = await answer(reader)
+        assert (status, headers["connection"]) == (200, "close")
+        assert await reader.read() == b""
+
+
+@pytest.mark.parametrize(
+    "address, status",
+    [
+        (b"/v1/models/openai%2Fgpt-oss-120b", 200),
+        (b"/v1/models/openai/gpt-oss-120b?x=1", 200),
+        (b"/v1/models/openai%2fnothing", 404),
+        (b"/V1/models", 404),
+    ],
+)
+async def test_an_address_means_the_same_each_time(address: bytes, status: int) -> None:
+    """Escapes and queries are taken apart the first time and every time after it alike."""
+    async with open_house(pretend()) as house, connected(house.port) as (reader, writer):
+        for _ in range(3):
+            writer.write(b"GET " + address + b" HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            assert (await answer(reader))[0] == status
+
+
+async def test_many_addresses_are_not_all_remembered() -> None:
+    """Whoever asks for ever new addresses fills no memory, and is answered each time."""
+    async with open_house(pretend()) as house, connected(house.port) as (reader, writer):
+        for number in range(600):
+            writer.write(b"GET /v1/models?%d HTTP/1.1\r\nhost: localhost\r\n\r\n" % number)
+            assert (await answer(reader))[0] == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\n", WHOLE], ids=["silent", "half a head", "answered"])
+async def test_an_idle_connection_is_closed(sent: bytes) -> None:
+    """After `server.keep_alive_s`, whether it never spoke, speaks too slowly, or was answered."""
+    async with open_house(pretend(), toml=SHORT) as house, connected(house.port) as (reader, writer):
+        writer.write(sent)
+        if sent is WHOLE:
+            assert (await answer(reader))[0] == 200
+        assert await reader.read() == b""
+
+
+async def test_a_connection_that_waits_for_its_answer_is_not_idle() -> None:
+    """An answer that takes longer than `server.keep_alive_s` arrives, and the connection can be used again."""
+    slow = Fault(FaultKind.SLOW, delay_s=1.2)
+    async with open_house(pretend(slow), toml=SHORT) as house, connected(house.port) as (reader, writer):
+        asked_at = asyncio.get_running_loop().time()
+        for _ in range(2):
+            writer.write(WHOLE)
+            assert (await answer(reader))[0] == 200
+        assert asyncio.get_running_loop().time() - asked_at > 2 * house.settings.server.keep_alive_s
+
+
+async def test_a_client_that_asks_to_be_let_go_is() -> None:
+    """`Connection: close` ends the connection behind the answer."""
+    async with open_house(pretend()) as house, connected(house.port) as (reader, writer):
+        writer.write(f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n".encode())
+        writer.write(b"content-type: application/json\r\n" + LENGTH + b"\r\n" + BODY)
+        status, headers, _ = await answer(reader)
+        assert (status, headers["connection"]) == (200, "close")
+        assert await reader.read() == b""
