@@ -38,6 +38,7 @@ NAMES = [
     "schema-mode",
     "continue",
     "background",
+    "webhook",
     "track",
     "explain",
 ]
@@ -48,6 +49,7 @@ ANSWERS = [
     "model-served",
     "attempts",
     "calls",
+    "jobs",
     "cache",
     "fitted",
     "cost-usd",

@@ -100,10 +100,15 @@ def make_gate(
         for provider in settings.providers
         for key in provider.keys
     ]
+    keeps = settings.background.keeps
     endpoints = {provider.name: len(provider.endpoints) for provider in settings.providers}
     return Gate(
         catalog=catalog,
-        policy=msgspec.structs.replace(policy or Policy(fits=settings.handling.fit), endpoints=endpoints),
+        policy=msgspec.structs.replace(
+            policy or Policy(fits=settings.handling.fit),
+            endpoints=endpoints,
+            background_keeps=keeps,
+        ),
         pool=pool_of(keys, catalog),
         ledger=Ledger(limits_of(settings, catalog), plan_for(settings, catalog)),
         room=WaitingRoom(settings.waiting_room.max_tickets),

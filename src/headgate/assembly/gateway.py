@@ -23,6 +23,7 @@ from headgate.server.auth import Door
 from headgate.server.batching import add_batches
 from headgate.server.gateway import Gateway
 from headgate.server.intake import Intake
+from headgate.server.jobbing import add_jobs
 from headgate.store.folder_sweep import Sweeper
 from headgate.store.sqlite import SqliteStore
 
@@ -89,7 +90,13 @@ def make_gateway(
         store=store,
         cache=cache,
     )
+    return _with_work(gateway, settings, connections)
+
+
+def _with_work(gateway: Gateway, settings: Settings, connections: Mapping[str, tuple[Connection, ...]]) -> Gateway:
+    """The same with what it does beside answering."""
     add_batches(gateway, settings, connections)
+    add_jobs(gateway, settings)
     return gateway
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 
+from headgate.runtime import settings_background as background
 from headgate.runtime import settings_model as model
 from headgate.runtime.keys import VirtualKeyRow
 from headgate.runtime.settings_admin import AdminSettings
@@ -60,6 +61,9 @@ SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
     ("[audio]", model.AudioSettings),
     ("[batch]", model.BatchSettings),
     ("[store]", model.StoreSettings),
+    ("[background]", background.BackgroundSettings),
+    ("[webhooks.NAME]", background.WebhookTable),
+    ("[schedules.NAME]", background.ScheduleTable),
 )
 
 MODELS: Final = """\

@@ -60,6 +60,29 @@ class AnswerDiscarded(msgspec.Struct, frozen=True, tag=True, gc=False):
     deployments: tuple[Deployment, ...]
 
 
+class JobEnded(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """A job in the background has its one outcome: done, failed or cancelled. `attempts` says how often it was begun,
+    `duration_s` how long ago it was asked for."""
+
+    at: Instant
+    job_id: str
+    tenant: str
+    kind: str
+    status: str
+    attempts: int
+    duration_s: Seconds
+
+
+class DeliveryTried(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """A target was told of a job: it arrived, or with which HTTP status it did not (0: no answer)."""
+
+    at: Instant
+    job_id: str
+    target: str
+    arrived: bool
+    status: int
+
+
 class AlertKind(StrEnum):
     """What an operator must hear of."""
 
@@ -82,4 +105,4 @@ class Alert(msgspec.Struct, frozen=True, tag=True, gc=False):
     text: str
 
 
-Fact = CallEnded | RequestFinished | AnswerDiscarded | Alert
+Fact = CallEnded | RequestFinished | AnswerDiscarded | JobEnded | DeliveryTried | Alert

@@ -46,6 +46,8 @@ class Story(msgspec.Struct):
     agent: str | None = None
     task: str | None = None
     calls: list[CallTold] = msgspec.field(default_factory=list)
+    jobs: tuple[str, ...] = ()
+    """Ids of what it left to be done in the background, where there is a store."""
 
 
 class Stories:

@@ -13,6 +13,13 @@ import msgspec
 from headgate.catalog.providers import GROQ, PROVIDERS, DialectName
 from headgate.domain.request import Strategy
 from headgate.runtime.settings_admin import AdminSettings
+from headgate.runtime.settings_background import (
+    BackgroundSettings,
+    ScheduleTable,
+    Webhook,
+    check_schedules,
+    webhooks_of,
+)
 from headgate.runtime.settings_cache import CacheSettings, RouteCache
 from headgate.runtime.settings_checks import check_settings
 from headgate.runtime.settings_convert import convert
@@ -107,6 +114,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     audio: AudioSettings = AudioSettings()
     batch: BatchSettings = BatchSettings()
     cache: CacheSettings = CacheSettings()
+    background: BackgroundSettings = BackgroundSettings()
+    webhooks: dict[str, Webhook] = {}
+    schedules: dict[str, ScheduleTable] = {}
     handling: HandlingSettings = HandlingSettings()
     store: StoreSettings = StoreSettings()
     admin: AdminSettings = AdminSettings()
@@ -189,6 +199,9 @@ def _load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, obj
         audio=file.audio,
         batch=file.batch,
         cache=file.cache,
+        background=file.background,
+        webhooks=webhooks_of(file.webhooks, tree, environ),
+        schedules=file.schedules,
         handling=file.handling,
         store=file.store,
         admin=file.admin,
@@ -198,6 +211,7 @@ def _load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, obj
         inactive=tuple(name for name in LATER_SECTIONS if getattr(file, name)),
     )
     check_settings(file, tree)
+    check_schedules(file.schedules, file.webhooks, tree)
     return settings
 
 

@@ -15,6 +15,7 @@ from headgate.domain.limits import Dimension
 from headgate.domain.request import Strategy
 from headgate.runtime.keys import VirtualKeyRow
 from headgate.runtime.settings_admin import AdminSettings
+from headgate.runtime.settings_background import MAX_TARGETS, BackgroundSettings, ScheduleTable, WebhookTable
 from headgate.runtime.settings_cache import CacheSettings, RouteCache
 from headgate.runtime.settings_secret import Secret
 from headgate.runtime.upstream import Endpoint, PoolLimits, ReplyLimits, Timeouts
@@ -361,6 +362,9 @@ class SettingsFile(Section, frozen=True):
     local: LocalSettings = LocalSettings()
     audio: AudioSettings = AudioSettings()
     batch: BatchSettings = BatchSettings()
+    background: BackgroundSettings = BackgroundSettings()
+    webhooks: Annotated[dict[Name, WebhookTable], Meta(max_length=MAX_TARGETS)] = {}
+    schedules: Annotated[dict[Name, ScheduleTable], Meta(max_length=MAX_TARGETS)] = {}
     handling: HandlingSettings = HandlingSettings()
     store: StoreSettings = StoreSettings()
     admin: AdminSettings = AdminSettings()

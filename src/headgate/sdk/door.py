@@ -35,7 +35,7 @@ from headgate.sdk.results import BatchResult, Embeddings, Moderation, Speech, Tr
 from headgate.sdk.routes import Route, routes_in_code
 from headgate.sdk.speaking import sound_of
 from headgate.server.auth import LOCAL_TENANT
-from headgate.server.controls import Controls
+from headgate.server.controls import Controls, InvalidControl
 from headgate.server.embeddings import LOCAL_EMBEDDINGS
 from headgate.server.gateway import Gateway
 from headgate.store.place import usual_path
@@ -198,6 +198,8 @@ class Headgate(Large):
         with asking.understood():
             chat = parse_chat(body)
             controls = asking.controls(chat.controls)
+            if controls.background or controls.webhook:
+                raise InvalidControl("background", "Jobs are brought by `converse`, which gives out their handles.")
         found = gateway.intake.request(chat, controls, request_id=asking.name, tenant=asking.identity.tenant, now=now)
         return asking.allowed(found), chat, controls
 

@@ -1,8 +1,4 @@
-"""Owns `extract`: a text and a schema or type in, a value of that type out, and how much of it can be trusted.
-
-The prompt's static part stands first (the task, the schema, the examples) and the text last, so that a provider's
-prompt cache serves all but the text of the next one.
-"""
+"""Owns `extract`: a text and a schema or type in, a value of that type out, and how much of it can be trusted."""
 
 import dataclasses
 import inspect
@@ -11,6 +7,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 
+from headgate.protocol.extraction import extraction_messages, schema_format
 from headgate.sdk.answer import Answer
 from headgate.sdk.problems import HeadgateError, InvalidRequest
 
@@ -18,10 +15,6 @@ T = TypeVar("T")
 
 TASK: Final = "extract"
 """The task that extractions are learned by when the caller names none."""
-INSTRUCTION: Final = (
-    "Extract what the schema asks for from the user's text, and answer with one JSON object that fits it. "
-    "Take values from the text only; where the text does not say, use null if the schema allows it."
-)
 
 
 class Extracted(msgspec.Struct, Generic[T], frozen=True):
@@ -77,15 +70,8 @@ def request_for(
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
     """The messages and the `response_format` that ask for it."""
     name, schema = schema_of(wanted)
-    lines = [INSTRUCTION, *([instructions] if instructions else [])]
-    lines.append(f"Schema:\n{msgspec.json.encode(schema, order='sorted').decode()}")
-    messages: list[dict[str, object]] = [{"role": "system", "content": "\n\n".join(lines)}]
-    for said, value in examples:
-        messages.append({"role": "user", "content": said})
-        messages.append({"role": "assistant", "content": msgspec.json.encode(_plain(value)).decode()})
-    messages.append({"role": "user", "content": text})
-    safe = "".join(sign if sign.isalnum() else "_" for sign in name)[:64] or TASK
-    return messages, {"type": "json_schema", "json_schema": {"name": safe, "schema": schema}}
+    plain = [(said, _plain(value)) for said, value in examples]
+    return extraction_messages(text, schema, instructions, plain), schema_format(name, schema)
 
 
 def extracted(answer: Answer, wanted: type[T] | Mapping[str, object]) -> Extracted[T]:

@@ -56,7 +56,8 @@ class ChatOptions(CallOptions, total=False):
     cache_scope: Literal["user", "tenant", "shared"] | None
     schema_mode: str | None
     continuation: bool | None
-    background: bool | None
+    background: bool | Sequence[Mapping[str, object]] | None
+    webhook: str | None
     explain: bool | None
 
     temperature: float | None

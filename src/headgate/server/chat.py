@@ -14,12 +14,13 @@ from headgate.protocol.chat import Chat, InvalidBody, parse_chat
 from headgate.protocol.openai import completion_body, stream_of
 from headgate.runtime.driver import Answered, Committed
 from headgate.runtime.errand import ChatErrand
+from headgate.server import background
 from headgate.server.auth import Identity
-from headgate.server.controls import InvalidControl, read_controls
+from headgate.server.controls import Controls, InvalidControl, read_controls
 from headgate.server.errors import invalid, refusal_parts
 from headgate.server.forms import Form, Translation
 from headgate.server.gateway import Gateway
-from headgate.server.labels import EVENT_STREAM, JSON, LOCAL_MODEL, headers_of, labels, lines_of
+from headgate.server.labels import EVENT_STREAM, JSON, LOCAL_MODEL, headers_of, labels, lines_of, request_id
 from headgate.server.outcome import Outgoing, overhead_s, refused, told, unreadable
 from headgate.server.visit import Receive, Scope, Send, busy, read_json, refuse, send_whole, watched
 
@@ -87,17 +88,18 @@ async def _answer(
     if isinstance(request, Refusal):
         await _refuse(scope, send, request, name, form)
         return
+    aside, out = None, scope
+    if controls.background or controls.webhook:
+        aside = await _set_aside(gateway, scope, send, controls, chat, body, identity, name, form)
+        if aside is None:
+            return
+        out, send = aside.scope, aside.send
     watch = watched(scope)
     answered = None
     errand = ChatErrand(chat, gateway.handling)
     try:
         answered = await gateway.driver.ask(request, errand, identity.own_key)
-        spent_s = overhead_s(gateway, answered, started_at)
-        if controls.explain:
-            notes = errand.notes if translation is None else (*translation.notes, *errand.notes)
-            marks = labels(answered, overhead_s=spent_s, explain=controls.inactive, notes=notes)
-        else:
-            marks = labels(answered, overhead_s=spent_s)
+        marks = _marks(answered, overhead_s(gateway, answered, started_at), controls, errand, translation)
         if answered.stream is not None:
             watch.limit(request.deadline_at - gateway.clock.now())
             if form is not None:
@@ -105,14 +107,48 @@ async def _answer(
             await _stream(send, answered.stream, marks, translation)
         else:
             watch.stop()
-            await send_whole(scope, send, *_whole(gateway, answered, chat, marks, form, translation))
+            await send_whole(out, send, *_whole(gateway, answered, chat, marks, form, translation))
     except asyncio.CancelledError:
         if not watch.gone:
             raise
     finally:
         watch.stop()
+        if aside is not None:
+            aside.close()
         if answered is not None and answered.stream is not None:
             await answered.stream.aclose()
+
+
+async def _set_aside(
+    gateway: Gateway,
+    scope: Scope,
+    send: Send,
+    controls: Controls,
+    chat: Chat,
+    body: bytes,
+    identity: Identity,
+    name: str,
+    form: Form | None,
+) -> background.Aside | None:
+    """The way out of an answer that leaves jobs; None where all is said: it became a job, or its jobs cannot be."""
+    taken = await background.take(gateway, scope, send, controls, chat, body, identity, name, is_chat=form is None)
+    if isinstance(taken, background.Aside):
+        return taken
+    if isinstance(taken, Refusal):
+        await _refuse(scope, send, taken, name, form)
+    else:
+        await send_whole(scope, send, 202, lines_of([JSON, request_id(name)]), taken.body)
+    return None
+
+
+def _marks(
+    answered: Answered, spent_s: float, controls: Controls, errand: ChatErrand, translation: Translation | None
+) -> bytes:
+    """Where the answer came from; for a client who asks why, also that."""
+    if not controls.explain:
+        return labels(answered, overhead_s=spent_s)
+    notes = errand.notes if translation is None else (*translation.notes, *errand.notes)
+    return labels(answered, overhead_s=spent_s, explain=controls.inactive, notes=notes)
 
 
 def _whole(

@@ -65,6 +65,7 @@ class ValueKind(StrEnum):
     NUMBER = "number"
     SWITCH = "true or false"
     CHOICE = "one of"
+    JOBS = "jobs"
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +97,8 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
                 return f"a whole number from {self.least} to {self.most}"
             case ValueKind.SWITCH:
                 return "true or false"
+            case ValueKind.JOBS:
+                return "true, false, or a list of jobs (as JSON in a header)"
             case ValueKind.CHOICE:
                 return ", ".join(self.choices)
 
@@ -166,7 +169,12 @@ CONTROLS: Final = (
         since=Since.API,
         meaning="Let another model go on when a stream breaks, and say so.",
     ),
-    Control(name="background", kind=_SWITCH, since=Since.API, meaning="Answer with a job to ask for later."),
+    Control(
+        name="background",
+        kind=ValueKind.JOBS,
+        meaning="Jobs to be done beside the answer and after it; true: answer at once with a job that is the request.",
+    ),
+    Control(name="webhook", meaning="The webhook of the settings that is told how the jobs ended."),
     Control(name="track", kind=_TEXT, since=Since.OPERATED, meaning="A label to find this request by."),
     Control(name="explain", kind=_SWITCH, meaning="Say in the answer what was decided and why."),
 )
@@ -179,6 +187,7 @@ ANSWER_HEADERS: Final = (
     AnswerHeader(name="model-served", meaning="The model that answered; headgate/local for none."),
     AnswerHeader(name="attempts", kind=_INTEGER, meaning="Calls that may have made a provider generate."),
     AnswerHeader(name="calls", kind=_INTEGER, meaning="Exchanges with providers in all."),
+    AnswerHeader(name="jobs", kind=_TEXT, meaning="Ids of the background jobs that it leaves, with commas."),
     AnswerHeader(name="cache", kind=_CHOICE, values=_CACHE_VALUES, meaning="What the cache did."),
     AnswerHeader(
         name="fitted",

@@ -6,7 +6,7 @@ It refuses to act on a control: it only says what was asked for.
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -30,6 +30,8 @@ __all__ = ["NO_CONTROLS", "Controls", "InvalidControl", "document_controls", "re
 
 PREFIX: Final = b"x-headgate-"
 SHOWN_CHARS_MAX: Final = 60
+JOBS_CHARS_MAX: Final = 32 * 1024
+"""Of jobs in a header."""
 
 _PREFIX_CHARS: Final = len(PREFIX)
 _BEHIND_PREFIX: Final = PREFIX[:-1] + bytes([PREFIX[-1] + 1])
@@ -74,7 +76,8 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
     cache_scope: CacheScope | None = None
     schema_mode: str | None = None
     continuation: bool | None = None
-    background: bool | None = None
+    background: bool | list[Any] | None = None
+    webhook: str | None = None
     track: str | None = None
     explain: bool | None = None
     inactive: tuple[str, ...] = ()
@@ -201,12 +204,23 @@ def _read_choice(control: Control, value: object) -> object:
     return found
 
 
+def _read_jobs(control: Control, value: object) -> object:
+    """A switch, or jobs as they are: what is in them is read where they are taken."""
+    if isinstance(value, str) and value.startswith("[") and len(value) <= JOBS_CHARS_MAX:
+        try:
+            value = msgspec.json.decode(value)
+        except (msgspec.MsgspecError, UnicodeError):
+            raise _bad(control, value) from None
+    return value if isinstance(value, list) else _read_switch(control, value)
+
+
 _READERS: Final[dict[ValueKind, Callable[[Control, object], object]]] = {
     ValueKind.TEXT: _read_text,
     ValueKind.NAME: _read_name,
     ValueKind.INTEGER: _read_integer,
     ValueKind.SWITCH: _read_switch,
     ValueKind.CHOICE: _read_choice,
+    ValueKind.JOBS: _read_jobs,
 }
 
 

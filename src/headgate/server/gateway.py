@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from headgate.batch.job_runner import JobRunner
+from headgate.batch.local_skill import check_skill
 from headgate.batch.runner import BatchRunner
 from headgate.catalog import Catalog, Model
 from headgate.domain.answer import Refusal
@@ -73,6 +75,9 @@ class Gateway:
         self.audio = audio
         self.batch = batch
         self.batches: BatchRunner | None = None
+        self.jobs: JobRunner | None = None
+        self.webhooks: tuple[str, ...] = ()
+        self.check_skill = check_skill
         self.spools = Spools(audio.max_held_bytes)
         self.max_body_bytes = max_body_bytes
         self.start = start

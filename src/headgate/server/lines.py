@@ -27,9 +27,10 @@ from headgate.server.visit import Visit
 
 TRY_S: Final = 3_600.0
 """How long one asking for a line may take, waiting for quota included; then it is asked for again."""
-PRIORITY: Final = (b"x-headgate-priority", b"batch")
+BATCH: Final = b"batch"
+BACKGROUND: Final = b"background"
+PRIORITY: Final = b"x-headgate-priority"
 LOCAL: Final = (b"x-headgate-local", b"off")
-HEADERS: Final = (JSON, PRIORITY, LOCAL)
 TOLD: Final = ("model-served", "reason", "fitted")
 """What a result tells of its answer, where a client who asked directly would read it from the headers."""
 REASON: Final = "x-headgate-reason"
@@ -38,11 +39,18 @@ DEFECT: Final = error_body("The gateway failed at this line.", "api_error", "int
 _log: Final = logging.getLogger(__name__)
 
 
-def intake_for_lines(catalog: Catalog, configured: Mapping[str, RouteSettings], *, substitute: bool) -> Intake:
-    """The routes as they are for lines of batches."""
+def intake_for_lines(
+    catalog: Catalog,
+    configured: Mapping[str, RouteSettings],
+    *,
+    substitute: bool,
+    patience_s: float = TRY_S,
+    deadline_s: float = TRY_S,
+) -> Intake:
+    """The routes as they are for lines of batches, and for jobs."""
     patient = {
         name: msgspec.structs.replace(
-            route, deadline_s=TRY_S, patience_s=TRY_S, local=False, substitute=route.substitute and substitute
+            route, deadline_s=deadline_s, patience_s=patience_s, local=False, substitute=route.substitute and substitute
         )
         for name, route in configured.items()
     }
@@ -52,8 +60,9 @@ def intake_for_lines(catalog: Catalog, configured: Mapping[str, RouteSettings], 
 class LineDoor:
     """`Ask` (batch/asking.py) over a gateway's own doors."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, priority: bytes = BATCH) -> None:
         self._gateway = gateway
+        self._headers = (JSON, (PRIORITY, priority), LOCAL)
 
     async def __call__(self, tenant: str, url: str, body: bytes) -> LineAnswer:
         """Answer one line; whatever goes wrong is an answer too."""
@@ -64,10 +73,10 @@ class LineDoor:
         name = new_id()
         visit = Visit(
             self._gateway,
-            {"type": "http", "method": "POST", "path": url, "headers": HEADERS, "query_string": b""},
+            {"type": "http", "method": "POST", "path": url, "headers": self._headers, "query_string": b""},
             taking.receive,
             taking.send,
-            dict(HEADERS),
+            dict(self._headers),
             Identity(tenant=tenant),
             name,
             {},

@@ -49,6 +49,8 @@ async def story(visit: Visit) -> None:
         text = f"No finished request of yours has this id. The last {stories.kept:,} are remembered."
         await visit.refuse(invalid(text, "id", status=404))
     else:
+        if visit.gateway.store is not None:
+            found.jobs = await visit.gateway.store.jobs.of_request(found.tenant, found.id)
         await visit.reply(msgspec.json.encode(found))
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from headgate.protocol import anthropic_errors
 from headgate.protocol.openai import error_body
-from headgate.server import audio, batches, chat, files, limits, listing, usage
+from headgate.server import audio, batches, chat, files, jobs, limits, listing, usage
 from headgate.server.embeddings import embeddings
 from headgate.server.errors import Refuser, refusal_parts
 from headgate.server.fetching import json_door
@@ -81,6 +81,10 @@ ROUTES: Final = (
     Route("GET", "/batches", stored(batches.listed)),
     Route("GET", "/batches/{id}", stored(batches.shown)),
     Route("POST", "/batches/{id}/cancel", stored(batches.cancelled)),
+    Route("POST", "/jobs", stored(jobs.create)),
+    Route("GET", "/jobs", stored(jobs.listed)),
+    Route("GET", "/jobs/{id}", stored(jobs.shown)),
+    Route("POST", "/jobs/{id}/cancel", stored(jobs.cancelled)),
     Route("GET", "/models", listing.models),
     Route("GET", "/models/{id:path}", listing.one_model),
     Route("GET", "/requests/{id}", listing.story),

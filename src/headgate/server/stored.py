@@ -15,12 +15,13 @@ from headgate.store.sqlite import SqliteStore
 
 NO_STORE: Final = Refusal(
     RefusalCode.INVALID_REQUEST,
-    "Files and batches need a store, and this gateway has none: set `enabled = true` under `[store]` in headgate.toml.",
+    "Files, batches and jobs need a store, and this gateway has none: "
+    "set `enabled = true` under `[store]` in headgate.toml.",
     501,
 )
 STRANGER: Final = Refusal(
     RefusalCode.FORBIDDEN,
-    "Files and batches are kept for holders of a gateway key: a provider key alone is not enough for them.",
+    "Files, batches and jobs are kept for holders of a gateway key: a provider key alone is not enough for them.",
     403,
 )
 FAULT_RETRY_S: Final = 5.0

@@ -180,6 +180,10 @@ class JobStore(Protocol):
         first time that a schedule is named nothing runs: what was due before is past."""
         ...
 
+    async def last_due(self, schedule: str) -> float | None:
+        """The last due time of a schedule that had its run, or was past when it was first named."""
+        ...
+
     async def find(self, tenant: str, job_id: str) -> JobRow | None:
         """One job with its result."""
         ...

@@ -66,6 +66,10 @@ class SqliteJobs:
     async def add_due(self, schedule: str, due: float, job: NewJob) -> bool:
         return await self._writer.run(partial(_add_due, schedule, due, job))
 
+    async def last_due(self, schedule: str) -> float | None:
+        text = "SELECT max(due) FROM schedules WHERE name = ?"
+        return await self._reader.run(lambda connection: _number(connection, text, schedule))
+
     async def find(self, tenant: str, job_id: str) -> JobRow | None:
         return await self._reader.run(partial(_find, tenant, job_id))
 
@@ -265,6 +269,6 @@ def _forget(at: float, connection: sqlite3.Connection) -> int:
     return len(found)
 
 
-def _number(connection: sqlite3.Connection, text: str) -> float | None:
-    found: tuple[float | None] = connection.execute(text).fetchone()
+def _number(connection: sqlite3.Connection, text: str, *values: str) -> float | None:
+    found: tuple[float | None] = connection.execute(text, values).fetchone()
     return found[0]
