@@ -359,6 +359,20 @@ MUTATIONS: Final = (
         'request.model_asked if served is not None else "headgate/local"',
         18,
     ),
+    Mutation(
+        "a trimmed prompt is labelled",
+        "decide/journey.py",
+        "if not self.trim_to:\n            return cap",
+        "if True:\n            return cap",
+        42,
+    ),
+    Mutation(
+        "words are left out only where it is allowed",
+        "decide/trimming.py",
+        "if not request.trims_to:\n        return None",
+        "if False:\n        return None",
+        42,
+    ),
     # What was asked for
     Mutation(
         "an answer is checked",

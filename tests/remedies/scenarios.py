@@ -247,6 +247,8 @@ def tight(tokens: int, model: str = "*") -> SimulatorSettings:
 
 
 LONG_PROMPT: Final = chat("word " * 400)
+LONGER_PROMPT: Final = chat(" ".join(f"word{number}" for number in range(1_000)))
+MAY_TRIM: Final = "trim = true"
 OVERFLOW: Final = error(400, "context_length_exceeded", "Please reduce the length of the messages.", model=BIG)
 SIZE: Final = (
     Scenario(
@@ -259,6 +261,14 @@ SIZE: Final = (
     Scenario(
         K.REQUEST_TOO_LARGE, R.MODEL_WITH_ROOM, by(SMALL, 2), tight(100, BIG), models=BOTH, asks=(Ask(LONG_PROMPT),)
     ),
+    Scenario(
+        K.REQUEST_TOO_LARGE,
+        R.TRIM,
+        by(BIG, 2, reason=K.REQUEST_TOO_LARGE),
+        tight(1000),
+        asks=(Ask(LONGER_PROMPT),),
+        route=MAY_TRIM,
+    ),
     Scenario(K.REQUEST_TOO_LARGE, R.ANSWER_LOCALLY, local(K.REQUEST_TOO_LARGE), tight(100), asks=(Ask(LONG_PROMPT),)),
     Scenario(K.REQUEST_TOO_LARGE, R.REFUSE, refused(429, "no_capacity"), tight(100), asks=(Ask(LONG_PROMPT, OFF),)),
     Scenario(
@@ -268,6 +278,14 @@ SIZE: Final = (
         said=(OVERFLOW,),
         models=BOTH,
         toml=f'[models."{BIG}"]\ncontext_window_tokens = 60000',
+    ),
+    Scenario(
+        K.CONTEXT_OVERFLOW,
+        R.TRIM,
+        by(BIG, 2, reason=K.CONTEXT_OVERFLOW),
+        said=(error(400, "context_length_exceeded", "Too long.", times=1),),
+        asks=(Ask(LONGER_PROMPT),),
+        route=MAY_TRIM,
     ),
     Scenario(
         K.CONTEXT_OVERFLOW,

@@ -280,6 +280,10 @@ def prose_for_json(scene: Forged, invariant: Invariant) -> None:
     invariant.finished(scene.run, NOW)
 
 
+def trimmed_unasked(scene: Forged, invariant: Invariant) -> None:
+    invariant.calling(scene.run, msgspec.structs.replace(scene.call(), trim_to=5.0), NOW)
+
+
 FORGERIES: dict[int, Callable[[Forged, Invariant], None]] = {
     1: over_admission,
     2: two_ends,
@@ -303,6 +307,7 @@ FORGERIES: dict[int, Callable[[Forged, Invariant], None]] = {
     37: second_probe,
     39: not_recovered,
     41: prose_for_json,
+    42: trimmed_unasked,
 }
 
 

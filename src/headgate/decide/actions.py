@@ -33,7 +33,8 @@ class Conclude(msgspec.Struct, frozen=True, tag=True, gc=False):
 
     One action, because every answer comes this way: failures are told apart and take the single ones below. `metered`
     None books the whole reservation because nobody knows; `seen` is None where headers said nothing, or had been
-    absorbed when the stream began; `usage` None teaches nothing; `first_s` is the time to the first token or byte.
+    absorbed when the stream began; `usage` None teaches nothing, a `prompt_weight`
+    of 0.0 nothing of prompts; `first_s` is the time to the first token or byte.
     """
 
     deployment: Deployment
@@ -160,7 +161,7 @@ class Call(msgspec.Struct, frozen=True, tag=True, gc=False):
 
     `first_s` bounds the wait for the first token of a stream, or for the whole of a buffered reply;
     `deadline_at` bounds everything. `cap_tokens` goes upstream as `max_completion_tokens`. `manner` says how the
-    request is to be worded.
+    request is to be worded, `trim_to` what the client's words may weigh at the most (0.0: they stay as they are).
     """
 
     number: int
@@ -174,6 +175,7 @@ class Call(msgspec.Struct, frozen=True, tag=True, gc=False):
     service_tier: str | None = None
     is_repeat: bool = False
     manner: Manner = Manner.USUAL
+    trim_to: float = 0.0
 
 
 class Enqueue(msgspec.Struct, frozen=True, tag=True, gc=False):

@@ -74,7 +74,7 @@ def end(gate: "Gate", journey: Journey, failure: Failure, remedy: Remedy, now: I
         journey.phase = Phase.DONE
         assert journey.cut_plan is not None
         journey.served = journey.cut_plan.deployment
-        journey.fitted = journey.cut_plan.fitted(journey.request.ask_tokens)
+        journey.fitted = journey.fitted_by(journey.cut_plan)
         return _done(journey, a.Finish(a.Ending.ANSWER, Source.UPSTREAM, "cut", call=journey.cut_call), now)
     match remedy:
         case Remedy.ANSWER_LOCALLY:

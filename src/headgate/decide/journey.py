@@ -1,6 +1,7 @@
 """The state of one request on its way through the machine."""
 
 from enum import IntEnum
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,9 @@ from headgate.domain.manner import Manner
 from headgate.domain.request import Request
 from headgate.domain.time import Instant, Seconds
 from headgate.quota.correction import Note as LevelNote
+
+TRIMMED: Final = "trimmed"
+"""The reason on answers to prompts that were trimmed before the first call."""
 
 
 class Phase(IntEnum):
@@ -79,8 +83,9 @@ class Journey(msgspec.Struct, gc=False):
     `task` is what the output length is learned by: the request's task, else its agent. `turn` is the gate's at arrival:
     where the request stands among others that take turns. `unable` is why the first candidates could not be asked, but
     others could. `rows` names the remedy row of a failure once for each time that it led to another call. `mended_call`
-    and `extracted_call` are the last call when that was tried: it is tried once for each. Names are few here, so tuples
-    do for sets.
+    and `extracted_call` are the last call when that was tried: it is tried once for each. `trim_to` is what the words
+    may weigh (0.0: they are the client's own), `trimmed_from` what they were estimated at before. Names are few here,
+    so tuples do for sets.
     """
 
     request: Request
@@ -112,6 +117,8 @@ class Journey(msgspec.Struct, gc=False):
     cut_plan: Plan | None = None
     least_cap_tokens: int = 0
     on_demand: bool = False
+    trim_to: float = 0.0
+    trimmed_from: int = 0
     backoffs: int = 0
     waited_s: Seconds = 0.0
     queued_at: Instant = 0.0
@@ -126,6 +133,21 @@ class Journey(msgspec.Struct, gc=False):
         """A name for one more reservation: never used twice, also when one ends without a call."""
         self.reservations += 1
         return f"{self.request.id}#{self.reservations}"
+
+    @property
+    def why(self) -> str:
+        """Why the answer is not simply the first choice's: the last failure on the way to it, or what was known."""
+        if self.failure is not None:
+            return self.failure.kind
+        return self.request.reason or (TRIMMED if self.trim_to else "")
+
+    def fitted_by(self, plan: Plan) -> str | None:
+        """The label of what we made smaller: the prompt, the maximum, or both."""
+        cap = plan.fitted(self.request.ask_tokens)
+        if not self.trim_to:
+            return cap
+        prompt = f"prompt {self.trimmed_from}->{plan.prompt_tokens}"
+        return prompt if cap is None else f"{prompt}, {cap}"
 
     @property
     def is_over(self) -> bool:

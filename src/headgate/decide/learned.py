@@ -246,7 +246,8 @@ class Learned(msgspec.Struct):
         was_cut: bool,
         first_s: Seconds | None,
     ) -> None:
-        """Learn from one answer. One that our own cap cut counts as half as long again: its true length is unknown.
+        """Learn from one answer; of prompts only where the weight is known (not 0.0). One that our own cap cut counts
+        as half as long again: its true length is unknown.
 
         Once much is known of a model and task, every fourth answer is enough.
         """
@@ -255,9 +256,7 @@ class Learned(msgspec.Struct):
             lengths.skipped += 1
             if lengths.skipped % SAMPLED:
                 return
-        line = self.prompts.get(model)
-        if line is None:
-            line = self.prompts[model] = PromptLine()
-        line.learn(prompt_weight, usage.prompt_tokens)
+        if prompt_weight:
+            self._line(model).learn(prompt_weight, usage.prompt_tokens)
         lengths.learn(cap_tokens * 3 // 2 if was_cut else usage.completion_tokens)
         self.speed(model).learn(first_s, usage.completion_tokens, usage.completion_time_s)

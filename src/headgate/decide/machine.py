@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from headgate.decide import actions as a
 from headgate.decide import events as e
-from headgate.decide import giving_up, routing, settling, unable
+from headgate.decide import giving_up, routing, settling, trimming, unable
 from headgate.decide.journey import Journey, OpenCall, Phase, Plan, Wrong
 from headgate.decide.learned import weight
 from headgate.decide.remedies import Remedy
@@ -61,6 +61,8 @@ def _arrived(gate: "Gate", journey: Journey, event: e.Arrived, now: Instant) -> 
     journey.prompt_weight = weight(request.prompt)
     journey.task = request.task or request.agent or ""
     journey.turn = gate.turn
+    if request.trims_to:
+        trimming.before_the_first_call(gate, journey, now)
     return seek(gate, journey, now)
 
 
@@ -146,7 +148,7 @@ def _granted(gate: "Gate", journey: Journey, event: e.Granted, now: Instant) -> 
     is_repeat = deployment.id in called
     if not is_repeat:
         journey.called = (*called, deployment.id)
-    journey.fitted = plan.fitted(request.ask_tokens)
+    journey.fitted = journey.fitted_by(plan)
     return (
         a.Call(
             number,
@@ -160,6 +162,7 @@ def _granted(gate: "Gate", journey: Journey, event: e.Granted, now: Instant) -> 
             "on_demand" if journey.on_demand else None,
             is_repeat,
             journey.manner,
+            journey.trim_to,
         ),
     )
 
@@ -219,12 +222,7 @@ def _replied(gate: "Gate", journey: Journey, event: e.Replied, now: Instant) -> 
         journey.failed = plan
         journey.last_key = call.key
         return (*books, a.Verify(call.number))
-    return (*books, *answer(journey, call.number, _why(journey), now))
-
-
-def _why(journey: Journey) -> str:
-    """Why the answer is not simply the first choice's: the last failure on the way to it."""
-    return journey.request.reason if journey.failure is None else journey.failure.kind
+    return (*books, *answer(journey, call.number, journey.why, now))
 
 
 def _larger(gate: "Gate", journey: Journey, plan: Plan, now: Instant) -> Actions | None:
@@ -278,7 +276,7 @@ def _considered(gate: "Gate", journey: Journey, event: e.Considered, now: Instan
 
 def _verified(gate: "Gate", journey: Journey, event: e.Verified, now: Instant) -> Actions:
     if not event.problem:
-        return answer(journey, journey.checked_call, _why(journey), now)
+        return answer(journey, journey.checked_call, journey.why, now)
     assert journey.failed is not None
     journey.wrong += (Wrong(journey.checked_call, journey.failed),)
     journey.failure = Failure(FailureKind.INVALID_JSON, status=200, message=event.problem)
@@ -294,7 +292,7 @@ def _mended(gate: "Gate", journey: Journey, event: e.Mended, now: Instant) -> Ac
     call = event.call or mend.call
     plan = next((wrong.plan for wrong in journey.wrong if wrong.call == call), journey.failed)
     assert plan is not None
-    journey.served, journey.fitted = plan.deployment, plan.fitted(journey.request.ask_tokens)
+    journey.served, journey.fitted = plan.deployment, journey.fitted_by(plan)
     return answer(journey, call, mend.how.value, now)
 
 

@@ -80,6 +80,7 @@ class Situation(Flag):
     ENDPOINT_LEFT = auto()
     WAIT_FITS = auto()
     SHRINK_FITS = auto()
+    TRIM_FITS = auto()
     REPEAT_ALLOWED = auto()
     KEY_CAN_RUN = auto()
     TIERED = auto()
@@ -110,6 +111,7 @@ NEEDS: Final[dict[Remedy, Situation]] = {
     Remedy.FASTER_MODEL: _CALL | Situation.FASTER_CAN_RUN,
     Remedy.WAIT: _CALL | Situation.WAIT_FITS,
     Remedy.SHRINK: _CALL | Situation.SHRINK_FITS | Situation.REPEAT_ALLOWED,
+    Remedy.TRIM: _CALL | Situation.TRIM_FITS | Situation.REPEAT_ALLOWED,
     Remedy.MODEL_WITH_ROOM: _CALL | Situation.LARGER_CAN_RUN,
     Remedy.LARGER_CONTEXT: _CALL | Situation.LARGER_CAN_RUN,
     Remedy.OTHER_KEY: _CALL | Situation.KEY_CAN_RUN,
@@ -134,7 +136,6 @@ NEEDS: Final[dict[Remedy, Situation]] = {
 """What must be true for a remedy to be taken. A remedy that is not built yet stands in `NOT_YET` instead."""
 
 NOT_YET: Final[dict[Remedy, str]] = {
-    Remedy.TRIM: "knowledge",
     Remedy.STALE_CACHE: "knowledge",
     Remedy.REPHRASE: "knowledge",
     Remedy.LOCAL_SAFEGUARD: "knowledge",

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from headgate.decide import actions as a
-from headgate.decide import giving_up, routing
+from headgate.decide import giving_up, routing, trimming
 from headgate.decide.journey import Journey, Phase, Plan
 from headgate.decide.learned import weight
 from headgate.decide.remedies import Remedy, Situation, calls, calls_after, choose
@@ -133,6 +133,10 @@ class View:
             return None
         return Plan(plan.deployment, plan.prompt_tokens, cap, plan.ask_tokens)
 
+    def trimmed(self) -> tuple[float, Plan] | None:
+        """Where it failed, with half of its prompt or less."""
+        return trimming.halved(self.gate, self.journey, self.failed, self.now)
+
     # What is true ------------------------------------------------------------------------------------------------
 
     def situation(self) -> Situation:
@@ -205,6 +209,7 @@ _FLAGS: Final[tuple[tuple[Situation, Callable[[View], object]], ...]] = (
     (S.ENDPOINT_LEFT, View.endpoint_left),
     (S.WAIT_FITS, View.wait_fits),
     (S.SHRINK_FITS, View.shrunk),
+    (S.TRIM_FITS, View.trimmed),
     (S.REPEAT_ALLOWED, View.repeat_allowed),
     (S.KEY_CAN_RUN, View.any),
     (S.TIERED, lambda view: view.journey.request.service_tier in {"flex", "auto"} and not view.journey.on_demand),
@@ -288,6 +293,15 @@ def _simply(view: View) -> Actions:
     return _reserve(journey, plan if longer is None or not longer.fits_now else longer)
 
 
+def _trim(view: View) -> Actions:
+    """Once more where it failed, with fewer words: its failure spoke of their number, not of the place."""
+    journey, failed, trimmed = view.journey, view.failed.deployment, view.trimmed()
+    assert trimmed is not None, "the situation promised a smaller prompt"
+    trimming.trim(view.gate, journey, failed.model, trimmed[0])
+    journey.excluded = tuple(name for name in journey.excluded if name != failed.id)
+    return _again(view)
+
+
 def _cooler(view: View) -> Actions:
     """Once more where it failed: its failure spoke of what was drawn, not of the place."""
     journey, failed = view.journey, view.failed.deployment.id
@@ -320,6 +334,7 @@ _METHODS: Final[dict[Remedy, Callable[[View], Actions]]] = {
     Remedy.SUCCESSOR: partial(_go, find=View.successor),
     Remedy.OTHER_KEY: partial(_go, find=View.any),
     Remedy.SHRINK: partial(_go, find=View.shrunk),
+    Remedy.TRIM: _trim,
     Remedy.WAIT: _wait,
     Remedy.BACKOFF: _backoff,
     Remedy.OTHER_ENDPOINT: _again,

@@ -72,6 +72,11 @@ def _places_of(gate: "Gate", journey: Journey, models: Sequence[str], now: Insta
             yield from ordered(gate, journey, places(gate, request, model, turn), now)
 
 
+def every_place(gate: "Gate", journey: Journey, now: Instant) -> Iterator[Deployment]:
+    """The request's deployments, those that only stand in included."""
+    return _places_of(gate, journey, (*journey.request.candidates, *journey.request.elsewhere), now)
+
+
 def allowed(gate: "Gate", journey: Journey, deployment: Deployment, now: Instant) -> bool:
     """Whether the request may be sent there as far as health and budgets of repeats go; quota is another question."""
     name = deployment.id
@@ -80,12 +85,15 @@ def allowed(gate: "Gate", journey: Journey, deployment: Deployment, now: Instant
     return name not in journey.called or gate.repeat_allowed(name, now)
 
 
-def plan_at(gate: "Gate", journey: Journey, deployment: Deployment, now: Instant) -> Plan | None:
-    """The fit at a deployment: `fits_now` tells whether it can be admitted at once. None where it can never fit."""
+def plan_at(
+    gate: "Gate", journey: Journey, deployment: Deployment, now: Instant, prompt_weight: float | None = None
+) -> Plan | None:
+    """The fit at a deployment: `fits_now` tells whether it can be admitted at once. None where it can never fit. With a
+    `prompt_weight` as if the prompt had that."""
     if journey.request.fixed is not None:
         return _fixed_plan(gate, journey.request, journey.request.fixed, deployment, now)
     model = gate.model(deployment.model)
-    prompt = gate.learned.prompt_tokens(model.id, journey.prompt_weight)
+    prompt = gate.learned.prompt_tokens(model.id, journey.prompt_weight if prompt_weight is None else prompt_weight)
     ask = _ask(journey, model, prompt)
     if ask < 1:
         return None

@@ -71,7 +71,7 @@ def replied(gate: "Gate", journey: Journey, call: OpenCall, event: e.Replied, no
         call.note,
         _timed(call, usage, now) if plan.fixed is None else None,
         journey.task,
-        journey.prompt_weight,
+        0.0 if journey.trim_to else journey.prompt_weight,  # trimmed words weigh that at most, nobody knows how much
         cap_tokens,
         cap_tokens < plan.ask_tokens and reply.finish_reason == "length",
         first_s,

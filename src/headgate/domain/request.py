@@ -73,6 +73,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     are those of other providers, for when no place among the candidates comes in time. `mixes`: the route names the
     candidates as one list, so that its strategy may put any before any other; else it orders the places of each.
     `fixed` is what a call takes where that is known beforehand (audio, embeddings, speech): nothing is estimated then.
+    `trims_to` is the least weight that the words can be trimmed to; 0.0: they must not be.
     `model_asked` is what the client wrote; `reason` says why another model serves from the start ("retired").
     `ask_tokens` is None when the client left the maximum unset.
     """
@@ -107,6 +108,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     weights: tuple[tuple[str, int], ...] = ()
     mixes: bool = False
     fixed: Amounts | None = None
+    trims_to: float = 0.0
 
     @property
     def fairness_key(self) -> str:

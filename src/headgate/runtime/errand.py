@@ -26,6 +26,7 @@ from headgate.protocol.structured import AS_IT_IS, Restore, joined, shape
 from headgate.runtime.answering import answer_locally, check, restored_body
 from headgate.runtime.json_stream import JsonStream
 from headgate.runtime.mending import Extracted, Wording, declared_tools, extracted_body, mended_body
+from headgate.runtime.packing import FittedChat, fit_chat
 from headgate.runtime.settings_model import HandlingSettings
 from headgate.runtime.upstream import Body
 
@@ -66,7 +67,7 @@ class ChatErrand:
     `notes` say what the last call did otherwise than the client's own words, and why; they hold no values of theirs.
     """
 
-    __slots__ = ("_handling", "_restores", "chat", "include_usage", "notes")
+    __slots__ = ("_handling", "_restores", "_trims", "chat", "include_usage", "notes")
 
     path = CHAT_PATH
     content_type = JSON
@@ -79,11 +80,15 @@ class ChatErrand:
         if handling.static_first:
             chat.fields = static_first(chat).apply(chat.fields)
         self._restores: dict[int, Restore] | None = None
+        self._trims: tuple[float, FittedChat] | None = None
 
     def write(self, call: a.Call, model: Model, dialect: Dialect) -> bytes:
-        cleaned = self._written(call, model, dialect) if self._handling.clean else NOTHING_TO_CLEAN
+        chat = self.chat if not call.trim_to else self._trimmed(call.trim_to)
+        cleaned = self._written(chat, call, model, dialect) if self._handling.clean else NOTHING_TO_CLEAN
+        if self._trims is not None and chat is self._trims[1].chat:
+            self.notes = (*cleaned.notes, self._trims[1].told())
         return to_upstream(
-            self.chat,
+            chat,
             dialect=dialect,
             model=model.sent_as,
             max_completion_tokens=call.cap_tokens,
@@ -91,9 +96,14 @@ class ChatErrand:
             cleaned=cleaned,
         )
 
-    def _written(self, call: a.Call, model: Model, dialect: Dialect) -> Cleaned:
-        """Everything that differs from the client's body."""
-        chat = self.chat
+    def _trimmed(self, most: float) -> Chat:
+        """The chat with words of at most this weight; what it can be trimmed to where that is more."""
+        if self._trims is None or self._trims[0] != most:
+            self._trims = most, fit_chat(self.chat, most)
+        return self._trims[1].chat
+
+    def _written(self, chat: Chat, call: a.Call, model: Model, dialect: Dialect) -> Cleaned:
+        """Everything that differs from the chat's body."""
         shaped = shape(chat, model, dialect, call.manner) if self._handling.remedies else AS_IT_IS
         messages_clean = chat.clean_messages and dialect.name == GROQ and not _has_parts(chat)
         if chat.prompt.images and (problem := image_problem(chat.fields["messages"], dialect, model.max_images)):

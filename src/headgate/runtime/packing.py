@@ -53,6 +53,11 @@ class FittedChat(msgspec.Struct, frozen=True):
     items: tuple[Item, ...]
     fits: bool = True
 
+    def told(self) -> str:
+        """What was done, in a line without any of the words."""
+        counts = [sum(item.state is state for item in self.items) for state in (State.DROPPED, State.CUT)]
+        return f"messages: {counts[0]} left out, {counts[1]} cut, to fit"
+
 
 def weigh(text: str) -> float:
     """The weight of a text by itself."""

@@ -166,6 +166,7 @@ class DefaultSettings(Section, frozen=True):
     failover: Failover = Failover.AFTER_WAIT
     strategy: Strategy = Strategy.PRIORITY
     cache: RouteCache = RouteCache.AUTO
+    trim: bool = False
 
 
 class RouteTable(Section, frozen=True):
@@ -189,6 +190,8 @@ class RouteTable(Section, frozen=True):
     patience_s: Annotated[float, Meta(ge=0, le=MAX_SECONDS)] | None = None
     local: LocalSwitch | None = None
     cache: RouteCache | None = None
+    trim: bool | None = None
+    """Leave out the oldest messages, then the middles of texts, of a prompt that is too large for every candidate."""
 
 
 class RouteSettings(msgspec.Struct, frozen=True):
@@ -209,6 +212,7 @@ class RouteSettings(msgspec.Struct, frozen=True):
     weights: dict[str, int] = {}
     providers: tuple[str, ...] | None = None
     cache: RouteCache = RouteCache.AUTO
+    trim: bool = False
 
 
 class AuthSettings(Section, frozen=True):

@@ -127,7 +127,6 @@ def _answer(
     journey, finish = answered.journey, answered.finish
     source = finish.source or Source.UPSTREAM
     served = journey.served if source is Source.UPSTREAM else None
-    failed = "" if journey.failure is None else journey.failure.kind
     return Answer(
         text=text,
         tool_calls=tool_calls,
@@ -142,7 +141,7 @@ def _answer(
         calls=journey.calls,
         fitted=journey.fitted if source is Source.UPSTREAM else None,
         cost_usd=Decimal(journey.cost_nanousd) / NANO,
-        reason=finish.reason or failed or journey.request.reason,
+        reason=finish.reason or journey.why,
         request_id=journey.request.id,
         raw=raw,
         inactive=inactive,

@@ -192,7 +192,8 @@ ANSWER_HEADERS: Final = (
     AnswerHeader(
         name="fitted",
         kind=_TEXT,
-        meaning="What was changed to fit: max_completion_tokens, as 8192->640; an audio format, as srt->verbose_json.",
+        meaning="What was changed to fit: max_completion_tokens, as 8192->640; an audio format, as srt->verbose_json; "
+        "the messages, where the route allows it, as prompt 12034->5980.",
     ),
     AnswerHeader(name="cost-usd", kind=ValueKind.NUMBER, at_start=False, meaning="What it cost, in US dollars."),
     AnswerHeader(

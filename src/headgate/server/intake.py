@@ -16,6 +16,7 @@ from headgate.domain.time import Instant
 from headgate.protocol.chat import Chat, InvalidBody
 from headgate.protocol.compound import COMPOUND, for_successor
 from headgate.runtime.answering import tool_required
+from headgate.runtime.packing import least_weight
 from headgate.runtime.settings_model import Failover, RouteSettings
 from headgate.server.controls import NO_CONTROLS, Controls
 
@@ -29,6 +30,8 @@ _NO_PROMPT: Final = PromptSize()
 _filled: Final = msgspec.structs.replace
 OWN_KEYS_OF: Final = GROQ
 """The provider whose keys callers may bring (`server.auth` knows them by their prefix)."""
+MAY_BE_TRIMMED: Final = 1.0
+"""What a pattern has for the least weight, which only the words of each request tell."""
 RETIRED: Final = "retired"
 """The reason on answers to requests that named a model which is gone."""
 MAX_REMEMBERED: Final = 1024
@@ -76,6 +79,8 @@ class Intake:
         if isinstance(pattern, Refusal):
             return pattern
         choice = chat.tool_choice
+        if pattern.trims_to:
+            pattern = _filled(pattern, trims_to=least_weight(chat))
         return _filled(
             pattern,
             id=request_id,
@@ -160,6 +165,7 @@ class Intake:
             strategy=route.strategy,
             weights=tuple(route.weights.items()),
             mixes=bool(controls.tier or route.models or route.tier),
+            trims_to=MAY_BE_TRIMMED if route.trim else 0.0,
         )
 
     def candidates(self, chat: Chat | Asked, route: RouteSettings, tier: str | None) -> Candidates | Refusal:
@@ -263,6 +269,7 @@ class Intake:
             local=False,
             own_key=own_key,
             fixed=fixed,
+            trims_to=0.0,
         )
 
     def resolve(self, name: str, needs: Need, *, substitute: bool) -> Resolution | None:

@@ -66,7 +66,6 @@ def labels(
     request, call = journey.request, journey.open
     source = finish.source or (_UPSTREAM if answered.stream is not None else None)
     served = journey.served if call is None else call.plan.deployment
-    failure = journey.failure
     shared = _shared_lines(
         request.model_asked,
         source,
@@ -74,7 +73,7 @@ def labels(
         None if served is None else served.model,
         journey.attempts if call is None else journey.attempts + 1,  # a stream: its one attempt is not over yet
         journey.calls,
-        "" if finish.ending is _ABANDONED else finish.reason or (request.reason if failure is None else failure.kind),
+        "" if finish.ending is _ABANDONED else finish.reason or journey.why,
     )
     lines = f"x-request-id: {request.id}\r\n{shared}x-headgate-overhead-ms: {overhead_s * 1000:.2f}\r\n"
     if journey.cost_nanousd:

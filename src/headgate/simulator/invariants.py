@@ -184,7 +184,7 @@ def _parts(action: a.Action) -> tuple[a.Action, ...]:
 
 def every_invariant() -> tuple[type[Invariant], ...]:
     """All that are checked, by number."""
-    from headgate.simulator import invariants_quota, invariants_requests, invariants_sending
+    from headgate.simulator import invariants_quota, invariants_requests, invariants_sending, invariants_trimming
 
-    found = (*invariants_quota.ALL, *invariants_sending.ALL, *invariants_requests.ALL)
+    found = (*invariants_quota.ALL, *invariants_sending.ALL, *invariants_requests.ALL, *invariants_trimming.ALL)
     return tuple(sorted(found, key=lambda each: each.number))

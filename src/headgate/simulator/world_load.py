@@ -15,6 +15,7 @@ from headgate.domain.request import Check, Priority, Request
 from headgate.domain.time import Instant, Seconds
 from headgate.protocol.chat import Chat, parse_chat
 from headgate.runtime.answering import tool_required
+from headgate.runtime.packing import least_weight
 
 SCHEMA: Final = {
     "type": "object",
@@ -58,6 +59,8 @@ class Habits(msgspec.Struct, frozen=True):
     own_key: float = 0.0
     no_local: float = 0.3
     sessions: int = 0
+    trims: int = 0
+    """Every so-many-th request may be trimmed; 0: none."""
     tenants: tuple[str, ...] = ("local",)
     tasks: tuple[str | None, ...] = (None,)
     priorities: tuple[Priority, ...] = (Priority.STANDARD,)
@@ -208,6 +211,7 @@ class Load:
             local_possible=chat.check is Check.NONE and not tool_required(chat),
             own_key=own_key,
             service_tier=chat.service_tier,
+            trims_to=least_weight(chat) if habits.trims and self._count % habits.trims == 0 else 0.0,
         )
 
 
