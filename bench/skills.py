@@ -26,6 +26,7 @@ SENTENCES = (
     "Click https://secure-bank-{n}.example/verify?id={n} to keep your card active.",
 )
 USUAL: dict[str, dict[str, object]] = {
+    "extract": {},
     "classify": {
         "labels": [
             {"name": "refund", "keywords": ["money back", "return"], "examples": ["I want my money back"]},

@@ -16,6 +16,7 @@ from headgate.local.options import Options, SummaryOptions
 from headgate.local.skills import as_json, options_of
 
 USUAL: dict[str, dict[str, object]] = {
+    "extract": {"today": "2026-11-29"},
     "classify": {"labels": ["refund", {"name": "delivery", "keywords": ["order"], "examples": ["where is it?"]}]},
     "reply": {"persona": "elder", "avoid": ["Hello?"], "seed": 7},
     "repetition": {"earlier": ["hello", "where is my order"]},
@@ -73,6 +74,8 @@ def test_skill_takes_hostile_text(name: str, text: str) -> None:
     "name, options, param",
     [
         ("clasify", {}, "skill"),
+        ("extract", {"kinds": ["upi", "iban"]}, "kinds[1]"),
+        ("extract", {"region": "india"}, "region"),
         ("classify", {}, "labels"),
         ("classify", {"labels": []}, "labels"),
         ("classify", {"labels": ["a", "a"]}, "labels"),

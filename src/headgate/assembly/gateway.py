@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from headgate.assembly.caching import make_cache
 from headgate.assembly.gate import catalog_of, make_gate
 from headgate.assembly.keeping import Keeping, keeping_of, usage_rows
+from headgate.assembly.skills import supplies_of
 from headgate.assembly.tiers import guarded, sweeper_of, tell_of_trouble
 from headgate.decide.advance import Recorder
 from headgate.decide.policy import Policy
@@ -89,6 +90,7 @@ def make_gateway(
         batch=settings.batch,
         store=store,
         cache=cache,
+        supplies=supplies_of(settings),
     )
     return _with_work(gateway, settings, connections)
 

@@ -3,6 +3,7 @@
 The descriptions are shown by `GET /v1/local`. Options of a skill are one Struct; what is not in it is refused.
 """
 
+from datetime import date
 from typing import Annotated, Any
 
 import msgspec
@@ -10,6 +11,7 @@ from msgspec import Meta
 
 from headgate.local import classification, repetition, summary
 from headgate.local.classification import Labels
+from headgate.local.extract_types import Kind
 from headgate.local.personas import SLOT_CHARS_MAX, SLOTS_MAX
 from headgate.local.shipped_library import HELPDESK
 
@@ -24,6 +26,20 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 class NoOptions(Options, frozen=True):
     """Nothing but the text."""
+
+
+class ExtractOptions(Options, frozen=True):
+    """For `extract`."""
+
+    kinds: Annotated[
+        tuple[Kind, ...], Meta(min_length=1, max_length=len(Kind), description="What to look for; all without it.")
+    ] = tuple(Kind)
+    region: Annotated[
+        str, Meta(pattern="^[A-Z]{2}$", description="The country whose national phone numbers are understood.")
+    ] = "IN"
+    today: Annotated[
+        date | None, Meta(description="With it, days without a year and relative ones (tomorrow) count as well.")
+    ] = None
 
 
 class ClassifyOptions(Options, frozen=True):

@@ -14,6 +14,7 @@ import msgspec
 from headgate.local.evidence import Evidence
 from headgate.local.options import (
     ClassifyOptions,
+    ExtractOptions,
     NoOptions,
     Options,
     RepetitionOptions,
@@ -21,6 +22,21 @@ from headgate.local.options import (
     SummaryOptions,
 )
 from headgate.local.personas import BadReply, Persona
+
+__all__ = [
+    "NO_SUPPLIES",
+    "SKILLS",
+    "Misused",
+    "Options",
+    "Skill",
+    "SkillResult",
+    "Supplies",
+    "as_json",
+    "options_of",
+    "run",
+    "skill",
+    "table",
+]
 
 _PLACE: Final = re.compile(r"^(.*) - at `\$\.?(.*)`$", re.DOTALL)
 _FIELD: Final = re.compile(r"(?:missing required|unknown) field `(.*)`")
@@ -101,9 +117,45 @@ def run(
     return row.run(text, options, supplies)
 
 
+def table(supplies: Supplies = NO_SUPPLIES) -> dict[str, list[dict[str, Any]]]:
+    """What there is, for those who ask: under `data` each skill with the JSON Schema of its options, under `personas`
+    the libraries that `reply` has, with their situations and slots."""
+    from headgate.local.shipped_library import shipped_personas
+
+    rows = [
+        {"id": row.name, "object": "local.skill", "does": row.does, "options": _schema(row)} for row in SKILLS.values()
+    ]
+    known = {**shipped_personas(), **supplies.personas}
+    libraries = [
+        {
+            "name": name,
+            "language": persona.language,
+            "description": persona.description,
+            "situations": list(persona.situations),
+            "slots": {slot: each.default for slot, each in persona.slots.items()},
+        }
+        for name, persona in known.items()
+    ]
+    return {"data": rows, "personas": libraries}
+
+
+def _schema(row: Skill) -> dict[str, Any]:
+    """The schema of a skill's options, whose own definition is the root."""
+    schema = msgspec.json.schema(row.options)
+    definitions = dict(schema["$defs"])
+    root = definitions.pop(row.options.__name__)
+    return {**root, "$defs": definitions} if definitions else root
+
+
 def as_json(result: SkillResult) -> bytes:
     """A result as JSON."""
     return msgspec.json.encode(result)
+
+
+def _extract(text: str, options: ExtractOptions, _: Supplies) -> SkillResult:
+    from headgate.local.extraction import extract
+
+    return extract(text, wanted=frozenset(options.kinds), region=options.region, today=options.today)
 
 
 def _classify(text: str, options: ClassifyOptions, _: Supplies) -> SkillResult:
@@ -165,6 +217,13 @@ def _whole(result: SkillResult) -> str:
 
 
 _ROWS: Final = (
+    Skill(
+        "extract",
+        "Finds UPI ids, phones, accounts, IFSC codes, cards, emails, links, amounts and dates, normalised.",
+        ExtractOptions,
+        _extract,
+        lambda result: _whole(result) if result.entities else None,
+    ),
     Skill(
         "classify",
         "Chooses one of your labels by keywords, names and likeness to examples, or none.",

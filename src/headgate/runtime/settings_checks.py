@@ -23,6 +23,10 @@ def check_settings(file: SettingsFile, tree: Tree) -> None:
     _check_virtual_keys(file, tree)
     _check_names(file, tree)
     _check_tiers(file, tree)
+    if file.local.personas is not None:
+        from headgate.runtime.persona_files import read_personas
+
+        read_personas(file.local.personas)
 
 
 def _check_door(file: SettingsFile, tree: Tree) -> None:

@@ -285,6 +285,8 @@ class LocalSettings(Section, frozen=True):
     """False: a refusal where otherwise a labelled local answer would be given."""
     mend: bool = True
     """Mend JSON that a model wrote almost right."""
+    personas: Annotated[str, Meta(min_length=1, max_length=4_096)] | None = None
+    """A folder with persona libraries (`*.toml`) of your own for the skill `reply`, beside those that ship."""
     feeds: Annotated[str, Meta(min_length=1, max_length=4_096)] | None = None
     """The folder of the threat feeds that `headgate local feed import` keeps. Left out: `feeds` in the user's folder
     for data."""

@@ -21,6 +21,7 @@ from headgate.sdk.door import AnswerStream, Headgate
 from headgate.sdk.extracting import Extracted
 from headgate.sdk.hearing import AudioFile
 from headgate.sdk.large import LargeSync
+from headgate.sdk.local_skills import LocalSkills
 from headgate.sdk.options import CallOptions, ChatOptions, Messages, with_controls, with_options
 from headgate.sdk.problems import HeadgateError
 from headgate.sdk.results import BatchResult, Embeddings, Moderation, Speech, Transcript
@@ -65,6 +66,11 @@ class HeadgateSync(LargeSync):
     def chat(self, messages: Messages, *, model: str | None = None, **options: Unpack[ChatOptions]) -> Answer:
         """One whole answer, as `Headgate.chat`."""
         return self._run(self._gate.chat(messages, model=model, **options))
+
+    @property
+    def local(self) -> LocalSkills:
+        """The local skills, which need no model."""
+        return self._gate.local
 
     @with_options
     def extract(

@@ -6,13 +6,14 @@ A request goes the way of an HTTP request, through the same reader, intake and d
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 import msgspec
 
-from headgate.assembly import catalog_of, make_gateway
+from headgate.assembly import catalog_of, make_gateway, supplies_of
 from headgate.catalog import GROQ, Model
 from headgate.domain.request import Request
 from headgate.observe.stories import Story
@@ -27,6 +28,7 @@ from headgate.sdk.embedding import vectors_of
 from headgate.sdk.extracting import TASK, Extracted, extracted, request_for
 from headgate.sdk.hearing import AUDIO_TIER, WORD_FIELDS, AudioFile, transcript_of
 from headgate.sdk.large import Large
+from headgate.sdk.local_skills import LocalSkills
 from headgate.sdk.moderating import verdicts_of
 from headgate.sdk.options import CallOptions, ChatOptions, Messages, body_of, with_controls, with_options
 from headgate.sdk.problems import HeadgateError, Refused
@@ -140,6 +142,11 @@ class Headgate(Large):
         request, chat, controls = self._understand(gateway, body_of(messages, model, options, stream=False))
         answered = await gateway.driver.ask(request, ChatErrand(chat, gateway.handling))
         return whole_answer(answered, controls.inactive, gateway.clock.wall())
+
+    @cached_property
+    def local(self) -> LocalSkills:
+        """The local skills, which need no model; they are no coroutines."""
+        return LocalSkills(lambda: supplies_of(self.settings))
 
     @with_options
     async def extract(

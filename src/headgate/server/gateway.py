@@ -11,6 +11,7 @@ from headgate.batch.local_skill import check_skill
 from headgate.batch.runner import BatchRunner
 from headgate.catalog import Catalog, Model
 from headgate.domain.answer import Refusal
+from headgate.local.skills import NO_SUPPLIES, Supplies
 from headgate.observe.stories import Stories
 from headgate.runtime.cache import Cache
 from headgate.runtime.clock import Clock
@@ -63,6 +64,7 @@ class Gateway:
         stop: Callable[[], Awaitable[None]],
         store: SqliteStore | None = None,
         cache: Cache | None = None,
+        supplies: Supplies = NO_SUPPLIES,
     ) -> None:
         self.driver = driver
         self.intake = intake
@@ -84,6 +86,7 @@ class Gateway:
         self.stop = stop
         self.store = store
         self.cache = cache
+        self.supplies = supplies
         self._most = max_in_flight
         self._most_per_tenant = max_in_flight_per_tenant
         self._inside: dict[str, int] = {}

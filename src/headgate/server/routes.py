@@ -11,7 +11,7 @@ import msgspec
 
 from headgate.protocol import anthropic_errors
 from headgate.protocol.openai import error_body
-from headgate.server import audio, batches, chat, files, jobs, limits, listing, usage
+from headgate.server import audio, batches, chat, files, jobs, limits, listing, local_skills, usage
 from headgate.server.embeddings import embeddings
 from headgate.server.errors import Refuser, refusal_parts
 from headgate.server.fetching import json_door
@@ -88,6 +88,9 @@ ROUTES: Final = (
     Route("GET", "/models", listing.models),
     Route("GET", "/models/{id:path}", listing.one_model),
     Route("GET", "/requests/{id}", listing.story),
+    Route("GET", "/local", local_skills.skills),
+    Route("GET", "/local/{id}", local_skills.one_skill),
+    Route("POST", "/local/{id}", json_door(local_skills.run_skill)),
     Route("GET", "/limits", limits.limits),
     Route("GET", "/usage", usage.usage),
 )

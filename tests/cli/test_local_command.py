@@ -1,0 +1,63 @@
+"""`headgate local SKILL`: results on stdout, how sure and why on stderr, exit codes."""
+
+import msgspec
+import pytest
+from tests.cli.commands import headgate
+
+from headgate.cli import skill_commands
+from headgate.local.skills import SKILLS
+
+MESSAGE = "Please refund order 4711 to ramesh.k@okaxis today."
+
+
+def test_commands_are_the_skills() -> None:
+    """Every skill has its command and every command its skill."""
+    assert list(skill_commands.SKILLS) == list(SKILLS)
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (("classify", MESSAGE, "-o", "labels=refund,delivery"), "refund"),
+        (("classify", MESSAGE, "-o", 'labels=[{"name":"money","keywords":["refund"]}]'), "money"),
+        (("language", MESSAGE), "en"),
+        (("summary", MESSAGE, "-o", "max_sentences=1"), MESSAGE),
+    ],
+)
+def test_text_in_and_answer_out(arguments: tuple[str, ...], said: str) -> None:
+    """The answer alone is data; confidence and evidence are for the person."""
+    done = headgate("local", *arguments)
+    assert (done.returncode, done.stdout) == (0, f"{said}\n"), done.stderr
+    assert "[confidence 0." in done.stderr or "[confidence 1." in done.stderr
+
+
+def test_standard_input_and_json() -> None:
+    """Without a text, or with -, it is read from the pipe; --json gives the whole result."""
+    for dash in ((), ("-",)):
+        done = headgate("local", "extract", *dash, "--json", stdin=MESSAGE)
+        told = msgspec.json.decode(done.stdout)
+        assert told["entities"][0]["value"] == "ramesh.k@okaxis"
+        assert told["evidence"]
+
+
+def test_list_names_skills_and_personas() -> None:
+    """What there is, as a table and as JSON."""
+    assert "helpdesk" in headgate("local", "list").stdout
+    told = msgspec.json.decode(headgate("local", "list", "--json").stdout)
+    assert [row["id"] for row in told["data"]] == list(SKILLS)
+
+
+@pytest.mark.parametrize(
+    "arguments, complaint",
+    [
+        (("classify", "a"), "labels"),
+        (("summary", "a", "-o", "max_sentences"), "NAME=VALUE"),
+        (("language", "a", "-o", "mode=x"), "mode"),
+        (("reply", "a", "-o", "persona=nobody"), "nobody"),
+    ],
+)
+def test_wrong_options_are_said(arguments: tuple[str, ...], complaint: str) -> None:
+    """Exit code 2 and a sentence that names the option."""
+    done = headgate("local", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert complaint in done.stderr
