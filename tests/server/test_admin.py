@@ -315,10 +315,36 @@ async def test_a_body_that_is_not_json(tmp_path: Path) -> None:
         assert sent.status == 415
 
 
+async def test_a_tier_that_is_down(tmp_path: Path) -> None:
+    """Its state and last fault are told, here and on the metrics page; forgetting is true here and not complete."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and does not listen
+        toml = f'[cache]\nredis = "redis://127.0.0.1:{closed.getsockname()[1]}/0"'
+        async with operated(tmp_path, toml=toml) as at:
+            is_there = keep(at)
+            done = await at.ask("POST", "/admin/cache/invalidate", {"tag": "prices"})
+            assert done.status == 200
+            assert done.json["complete"] is False
+            assert done.json["tiers"] == {"memory": "marked", "redis": "down"}
+            assert not is_there()
+            (told,) = (await at.ask("GET", "/admin/cache")).json["health"]
+            assert told["name"] == "redis"
+            assert told["failures"] > 0
+            assert told["fault"]
+            found = samples((await at.ask("GET", "/metrics")).body)
+            assert found["headgate_cache_tier_failures_total", ("redis",)] >= told["failures"]
+            assert ("headgate_cache_tier_ready", ("redis",)) in found
+
+
 async def test_a_cache_that_is_switched_off(tmp_path: Path) -> None:
     """It is told as such; what would change it is refused."""
     async with operated(tmp_path, toml="[cache]\nenabled = false") as at:
-        assert (await at.ask("GET", "/admin/cache")).json == {"enabled": False, "stats": None, "warning": ""}
+        assert (await at.ask("GET", "/admin/cache")).json == {
+            "enabled": False,
+            "stats": None,
+            "warning": "",
+            "health": [],
+        }
         assert (await at.ask("POST", "/admin/cache/invalidate", {"all": True})).status == 409
         assert (await at.ask("DELETE", "/admin/cache/abc")).status == 409
         assert "headgate_cache" not in (await at.ask("GET", "/metrics")).body.decode()

@@ -32,6 +32,9 @@ def stats(admin_url: Url = None, as_json: AsJson = False) -> None:
         say("The cache is switched off ([cache] enabled = false).")
         return
     _show(told["stats"])
+    for tier in told["health"]:
+        if tier["fault"] or tier["state"] != "ready":
+            say(f"{tier['name']} is {tier['state']}: {tier['failures']} failures, the last: {tier['fault']}")
     if told["warning"]:
         say(told["warning"])
 

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from headgate.cache.counts import CacheStats
+from headgate.cache.tier_health import TierHealth, TierState
+from headgate.runtime.cache import Cache
 from headgate.server.admin import AdminVisit
+from headgate.store.guarded_tier import GuardedTier
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -88,6 +91,7 @@ def _of_cache(visit: AdminVisit) -> "Iterable[Metric]":
     yield _counter("cache_not_stored", "Answers not kept, by reason", ["reason"], _by(stats.not_stored))
     yield _counter("cache_flaws", "Entries that could not be used, by flaw", ["flaw"], _by(stats.flaws))
     yield from _of_tiers(stats)
+    yield from _of_health(health_of(cache))
 
 
 def _of_tiers(stats: CacheStats) -> "Iterable[Metric]":
@@ -102,6 +106,20 @@ def _of_tiers(stats: CacheStats) -> "Iterable[Metric]":
     yield _gauge("cache_entries", "Entries that a tier holds", ["tier"], entries)
     sizes = [((tier.name,), float(tier.size_bytes)) for tier in tiers if tier.size_bytes is not None]
     yield _gauge("cache_size_bytes", "Bytes that a tier holds", ["tier"], sizes)
+
+
+def health_of(cache: Cache) -> tuple[TierHealth, ...]:
+    """How the tiers behind memory are."""
+    return tuple(each.tier.health() for each in cache.far if isinstance(each.tier, GuardedTier))
+
+
+def _of_health(tiers: tuple[TierHealth, ...]) -> "Iterable[Metric]":
+    ready = [((tier.name.value,), float(tier.state is TierState.READY)) for tier in tiers]
+    yield _gauge("cache_tier_ready", "1 for a tier that is asked, 0 for one that rests after failures", ["tier"], ready)
+    failures = [((tier.name.value,), tier.failures) for tier in tiers]
+    yield _counter("cache_tier_failures", "Exchanges with a tier that failed", ["tier"], failures)
+    timeouts = [((tier.name.value,), tier.timeouts) for tier in tiers]
+    yield _counter("cache_tier_timeouts", "Exchanges with a tier that took too long", ["tier"], timeouts)
 
 
 def _by(counts: Mapping[str, int]) -> Rows:

@@ -7,9 +7,10 @@ from msgspec import Meta
 
 from headgate.cache.counts import CacheStats
 from headgate.cache.marks import Kind
+from headgate.cache.tier_health import TierHealth
 from headgate.runtime.cache import Cache, Invalidated
 from headgate.server.admin import AdminRoute, AdminVisit, Role
-from headgate.server.admin_metrics import metrics
+from headgate.server.admin_metrics import health_of, metrics
 from headgate.server.errors import invalid
 
 Named = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -25,11 +26,12 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class CacheTold(msgspec.Struct, frozen=True):
-    """`GET /admin/cache`. `stats` is None where the cache is switched off."""
+    """`GET /admin/cache`. `stats` is None where the cache is switched off; `health` is of the tiers behind memory."""
 
     enabled: bool
     stats: CacheStats | None = None
     warning: str = ""
+    health: tuple[TierHealth, ...] = ()
 
 
 class Invalidate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +67,7 @@ async def health(visit: AdminVisit) -> None:
 async def shown_cache(visit: AdminVisit) -> None:
     """`GET /admin/cache`: all counts, and the hit rates of the last minutes."""
     cache = visit.gateway.cache
-    told = CacheTold(False) if cache is None else CacheTold(True, cache.stats(), cache.warning)
+    told = CacheTold(False) if cache is None else CacheTold(True, cache.stats(), cache.warning, health_of(cache))
     await visit.tell(told)
 
 
