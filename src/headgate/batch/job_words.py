@@ -27,7 +27,7 @@ class Scored(msgspec.Struct, frozen=True):
 
     score: float | None = None
     level: str | None = None
-    reasons: Raw | None = None
+    categories: tuple[str, ...] = ()
 
 
 def job_object(row: JobRow, deliveries: Sequence[DeliveryRow] | None = None) -> dict[str, object]:
@@ -123,7 +123,7 @@ def _siem_event(due: DueDelivery) -> dict[str, object]:
             "kind": job.kind,
             "request": job.request_id or None,
             "attempts": job.attempts,
-            "reasons": scored.reasons,
+            "categories": scored.categories,
         },
     }
 
