@@ -22,6 +22,7 @@ __all__ = [
     "Model",
     "Moderation",
     "Packed",
+    "Progress",
     "Refused",
     "Route",
     "Segment",

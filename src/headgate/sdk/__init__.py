@@ -14,9 +14,11 @@ from headgate.sdk.blocking import AnswerStreamSync, HeadgateSync
 from headgate.sdk.door import AnswerStream, Headgate
 from headgate.sdk.extracting import Extracted
 from headgate.sdk.hearing import AudioFile
+from headgate.sdk.many import Many, ManySync
 from headgate.sdk.options import CallOptions, ChatOptions
 from headgate.sdk.packing import Packed
 from headgate.sdk.problems import HeadgateError, InvalidRequest, Refused, StreamBroke, UpstreamRefused
+from headgate.sdk.progress import Progress
 from headgate.sdk.results import (
     BatchResult,
     Embeddings,
@@ -48,9 +50,12 @@ __all__ = [
     "HeadgateSync",
     "InvalidRequest",
     "Labelled",
+    "Many",
+    "ManySync",
     "Model",
     "Moderation",
     "Packed",
+    "Progress",
     "Refused",
     "Route",
     "Segment",

@@ -20,6 +20,7 @@ from headgate.observe.stories import Story
 from headgate.protocol.chat import Chat, parse_chat
 from headgate.runtime.errand import ChatErrand
 from headgate.runtime.settings import InvalidSettings, RouteSettings, Settings, load_settings
+from headgate.runtime.settings_model import HandlingSettings
 from headgate.sdk.answer import Answer, Done, Error, Event, Token
 from headgate.sdk.asking import Asking
 from headgate.sdk.batching import WITHIN_S, results_of
@@ -29,6 +30,7 @@ from headgate.sdk.extracting import TASK, Extracted, extracted, request_for
 from headgate.sdk.hearing import AUDIO_TIER, WORD_FIELDS, AudioFile, transcript_of
 from headgate.sdk.large import Large
 from headgate.sdk.local_skills import LocalSkills
+from headgate.sdk.many import MakeErrand
 from headgate.sdk.moderating import verdicts_of
 from headgate.sdk.options import CallOptions, ChatOptions, Messages, body_of, with_controls, with_options
 from headgate.sdk.problems import HeadgateError, Refused
@@ -138,9 +140,12 @@ class Headgate(Large):
 
         Raises Refused, UpstreamRefused or InvalidRequest. Cancel the task to give the request up.
         """
-        gateway = await self.start()
-        request, chat, controls = self._understand(gateway, body_of(messages, model, options, stream=False))
-        answered = await gateway.driver.ask(request, ChatErrand(chat, gateway.handling))
+        return await self._answer(await self.start(), body_of(messages, model, options, stream=False), _errand)
+
+    async def _answer(self, gateway: Gateway, body: bytes, errand: MakeErrand) -> Answer:
+        """The way of every chat that is not streamed."""
+        request, chat, controls = self._understand(gateway, body)
+        answered = await gateway.driver.ask(request, errand(request, chat, gateway.handling))
         return whole_answer(answered, controls.inactive, gateway.clock.wall())
 
     @cached_property
@@ -323,6 +328,10 @@ class Headgate(Large):
     def story(self, request_id: str, tenant: str = LOCAL_TENANT) -> Story | None:
         """What was done for a request that is over: every call, its failure, its usage. None when it is forgotten."""
         return None if self._gateway is None else self._gateway.stories.story(request_id, tenant)
+
+
+def _errand(request: Request, chat: Chat, handling: HandlingSettings) -> ChatErrand:  # noqa: ARG001
+    return ChatErrand(chat, handling)
 
 
 def _store_of(settings: Settings, *, simulated: bool) -> SqliteStore | None:

@@ -63,7 +63,7 @@ class Packed(msgspec.Struct, frozen=True):
         return sum(item.state is state for item in self.items)
 
 
-class Wishes(msgspec.Struct, frozen=True):
+class Packing(msgspec.Struct, frozen=True):
     """How something is to be packed."""
 
     model: str | None = None
@@ -75,7 +75,7 @@ class Wishes(msgspec.Struct, frozen=True):
     priorities: Mapping[str, int] | None = None
 
 
-def packed(gateway: Gateway, what: Packable, wishes: Wishes) -> Packed:
+def packed(gateway: Gateway, what: Packable, wishes: Packing) -> Packed:
     """The prompt. Raises InvalidRequest where the window is too small for the least of it."""
     if not 0.0 < wishes.share <= 1.0:
         raise InvalidRequest("`share` is a part of the window: above 0 and at most 1.", "share")
@@ -92,11 +92,11 @@ def packed(gateway: Gateway, what: Packable, wishes: Wishes) -> Packed:
     return _pack_files(gateway, collect(what, wishes.priorities), wishes)  # type: ignore[arg-type]
 
 
-def _named(texts: Mapping[str, str], wishes: Wishes) -> list[Source]:
+def _named(texts: Mapping[str, str], wishes: Packing) -> list[Source]:
     return [Source(name, text, (wishes.priorities or {}).get(name, 0)) for name, text in texts.items()]
 
 
-def readers(gateway: Gateway, name: str | None, needs: Need, prompt_weight: float, wishes: Wishes) -> list[Reader]:
+def readers(gateway: Gateway, name: str | None, needs: Need, prompt_weight: float, wishes: Packing) -> list[Reader]:
     """The models that may read a prompt, the one that was asked for first, each with its limit."""
     gate, asked = gateway.driver.gate, name or AUTO
     found = gateway.intake.resolve(asked, needs, substitute=wishes.larger != Larger.NEVER)
@@ -110,7 +110,7 @@ def readers(gateway: Gateway, name: str | None, needs: Need, prompt_weight: floa
     ] or [Reader(models[0], 0, 0)]
 
 
-def limit_of(model: Model, wishes: Wishes) -> int:
+def limit_of(model: Model, wishes: Packing) -> int:
     """How many tokens the prompt may have: the share of the window, less what is kept for the answer."""
     most = int(model.context_window_tokens * wishes.share)
     answer = wishes.answer_tokens
@@ -119,7 +119,7 @@ def limit_of(model: Model, wishes: Wishes) -> int:
     return max(0, most - answer)
 
 
-def _pack_messages(gateway: Gateway, messages: Sequence[Mapping[str, object]], wishes: Wishes) -> Packed:
+def _pack_messages(gateway: Gateway, messages: Sequence[Mapping[str, object]], wishes: Packing) -> Packed:
     said = [*messages, *([{"role": "user", "content": wishes.question}] if wishes.question else [])]
     with Asking(gateway).understood():
         chat = parse_chat(body_of(said, wishes.model, {}, stream=False))
@@ -133,7 +133,7 @@ def _pack_messages(gateway: Gateway, messages: Sequence[Mapping[str, object]], w
     return _packed(learned, taken, fitted.chat, fitted.items, (), reason)
 
 
-def _pack_files(gateway: Gateway, collected: Collected, wishes: Wishes) -> Packed:
+def _pack_files(gateway: Gateway, collected: Collected, wishes: Packing) -> Packed:
     if not collected.sources:
         raise InvalidRequest("There is no text to pack.", "what")
     whole = fit_files(collected.sources, wishes.question, float("inf"), removes_repeats=wishes.removes_repeats)
@@ -147,7 +147,7 @@ def _pack_files(gateway: Gateway, collected: Collected, wishes: Wishes) -> Packe
     return _packed(learned, taken, chat, fitted.items, collected.left, reason)
 
 
-def _taken(gateway: Gateway, needs: Need, prompt_weight: float, wishes: Wishes) -> tuple[Reader, str]:
+def _taken(gateway: Gateway, needs: Need, prompt_weight: float, wishes: Packing) -> tuple[Reader, str]:
     found = readers(gateway, wishes.model, needs, prompt_weight, wishes)
     taken = reader(found, Larger(wishes.larger))
     return taken, "" if taken is found[0] else "larger_window"
