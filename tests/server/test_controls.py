@@ -35,6 +35,7 @@ NAMES = [
     "cache",
     "cache-ttl-s",
     "cache-scope",
+    "coalesce",
     "schema-mode",
     "continue",
     "background",

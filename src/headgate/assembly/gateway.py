@@ -22,6 +22,7 @@ from headgate.runtime.settings import ProviderSettings, Secret, Settings
 from headgate.runtime.upstream_proxy import open_upstream
 from headgate.server.auth import Door
 from headgate.server.batching import add_batches
+from headgate.server.coalescing import add_coalescing
 from headgate.server.gateway import Gateway
 from headgate.server.intake import Intake
 from headgate.server.jobbing import add_jobs
@@ -97,6 +98,7 @@ def make_gateway(
 
 def _with_work(gateway: Gateway, settings: Settings, connections: Mapping[str, tuple[Connection, ...]]) -> Gateway:
     """The same with what it does beside answering."""
+    add_coalescing(gateway, settings)
     add_batches(gateway, settings, connections)
     add_jobs(gateway, settings)
     return gateway

@@ -163,5 +163,6 @@ def finished(journey: Journey, ending: a.Finish, now: Instant) -> a.Note:
             request.route,
             request.session,
             served.organisation if served is not None else "",
+            request.parts,
         )
     )

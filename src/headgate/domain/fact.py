@@ -25,7 +25,8 @@ class CallEnded(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 class RequestFinished(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """A request reached its one outcome. `model_served` is "" when it was refused."""
+    """A request reached its one outcome. `model_served` is "" when it was refused. `parts` are the requests that it was
+    asked for, each of which tells its share of the usage; 0 for a request of its own."""
 
     at: Instant
     request_id: str
@@ -49,6 +50,7 @@ class RequestFinished(msgspec.Struct, frozen=True, tag=True, gc=False):
     route: str | None = None
     session: str | None = None
     organisation: str = ""
+    parts: int = 0
 
 
 class AnswerDiscarded(msgspec.Struct, frozen=True, tag=True, gc=False):

@@ -72,6 +72,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     `candidates` are the model ids that may serve, in order, after aliases, tiers, successors and the route; `elsewhere`
     are those of other providers, for when no place among the candidates comes in time. `mixes`: the route names the
     candidates as one list, so that its strategy may put any before any other; else it orders the places of each.
+    `together`: it may be asked in one call with others like it; `parts` are the requests that such a call stands for,
+    whose usage is told by theirs.
     `fixed` is what a call takes where that is known beforehand (audio, embeddings, speech): nothing is estimated then.
     `trims_to` is the least weight that the words can be trimmed to; 0.0: they must not be.
     `model_asked` is what the client wrote; `reason` says why another model serves from the start ("retired").
@@ -109,6 +111,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     mixes: bool = False
     fixed: Amounts | None = None
     trims_to: float = 0.0
+    together: bool = False
+    parts: int = 0
 
     @property
     def fairness_key(self) -> str:

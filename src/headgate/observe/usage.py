@@ -48,8 +48,9 @@ class UsageRows:
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, fact: Fact) -> None:
-        """Write down a request that is over. Called in the loop that serves."""
-        if type(fact) is RequestFinished:
+        """Write down a request that is over; one that was asked for several is told by those. Called in the loop that
+        serves."""
+        if type(fact) is RequestFinished and not fact.parts:
             self._records.append(self._encode(fact))
             if self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(WINDOW_S, self.flush)

@@ -32,8 +32,10 @@ def completion_body(
     model: str,
     text: str,
     extra: Mapping[str, object] | None = None,
+    usage: Mapping[str, int] = _NO_USAGE,
 ) -> bytes:
-    """A whole chat completion that used no tokens; `created` is in Unix seconds, `extra` stands at the top level."""
+    """A whole chat completion, which used no tokens unless `usage` says so; `created` is in Unix seconds, `extra`
+    stands at the top level."""
     choice = {
         "index": 0,
         "message": {"role": "assistant", "content": text},
@@ -41,7 +43,7 @@ def completion_body(
         "finish_reason": "stop",
     }
     head = {"id": id, "object": "chat.completion", "created": created, "model": model}
-    return _encode({**head, "choices": [choice], "usage": _NO_USAGE, **(extra or {})})
+    return _encode({**head, "choices": [choice], "usage": usage, **(extra or {})})
 
 
 def stream_of(
@@ -52,6 +54,7 @@ def stream_of(
     extra: Mapping[str, object] | None = None,
     *,
     include_usage: bool = False,
+    usage: Mapping[str, int] = _NO_USAGE,
 ) -> list[bytes]:
     """The same answer as events: role, content, finish, the usage chunk if asked for, `[DONE]`.
 
@@ -69,7 +72,7 @@ def stream_of(
         chunk({}, "stop"),
     ]
     if include_usage:
-        chunks.append({**head, "choices": [], "usage": _NO_USAGE})
+        chunks.append({**head, "choices": [], "usage": usage})
     return [*(data_event(_encode(each)) for each in chunks), DONE]
 
 

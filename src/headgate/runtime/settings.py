@@ -361,8 +361,8 @@ def decided_route(
     *,
     local: bool = True,
 ) -> RouteSettings:
-    """A route as it will be followed: each key of the first layer that sets it. Models, tier and weights are never
-    inherited. Raises what `wrong` makes of a key, what is wrong with it, and the fix."""
+    """A route as it will be followed: each key of the first layer that sets it. Models, tier, weights and coalesce are
+    never inherited. Raises what `wrong` makes of a key, what is wrong with it, and the fix."""
     own = layers[0]
     values = {key: _first(layers, key) for key in _INHERITED}
     if values["max_calls"] < values["max_attempts"]:
@@ -375,6 +375,7 @@ def decided_route(
         models=own.models or (),
         tier=own.tier,
         weights=own.weights,
+        coalesce=own.coalesce,
         providers=_first(layers, "providers"),
         **values,
     )

@@ -17,6 +17,7 @@ from headgate.runtime.keys import VirtualKeyRow
 from headgate.runtime.settings_admin import AdminSettings
 from headgate.runtime.settings_background import MAX_TARGETS, BackgroundSettings, ScheduleTable, WebhookTable
 from headgate.runtime.settings_cache import CacheSettings, RouteCache
+from headgate.runtime.settings_coalescing import CoalesceSettings
 from headgate.runtime.settings_secret import Secret
 from headgate.runtime.upstream import Endpoint, PoolLimits, ReplyLimits, Timeouts
 
@@ -192,6 +193,8 @@ class RouteTable(Section, frozen=True):
     cache: RouteCache | None = None
     trim: bool | None = None
     """Leave out the oldest messages, then the middles of texts, of a prompt that is too large for every candidate."""
+    coalesce: CoalesceSettings | None = None
+    """Gather small like requests to ask them in one call, as `{ window_ms = 50, max_items = 20 }`. Not inherited."""
 
 
 class RouteSettings(msgspec.Struct, frozen=True):
@@ -213,6 +216,7 @@ class RouteSettings(msgspec.Struct, frozen=True):
     providers: tuple[str, ...] | None = None
     cache: RouteCache = RouteCache.AUTO
     trim: bool = False
+    coalesce: CoalesceSettings | None = None
 
 
 class AuthSettings(Section, frozen=True):

@@ -145,7 +145,7 @@ class Headgate(Large):
     async def _answer(self, gateway: Gateway, body: bytes, errand: MakeErrand) -> Answer:
         """The way of every chat that is not streamed."""
         request, chat, controls = self._understand(gateway, body)
-        answered = await gateway.driver.ask(request, errand(request, chat, gateway.handling))
+        answered = await gateway.ask(request, errand(request, chat, gateway.handling))
         return whole_answer(answered, controls.inactive, gateway.clock.wall())
 
     @cached_property
@@ -188,7 +188,7 @@ class Headgate(Large):
         except Refused as error:
             yield Error(error)
             return
-        answered = await gateway.driver.ask(request, ChatErrand(chat, gateway.handling))
+        answered = await gateway.ask(request, ChatErrand(chat, gateway.handling))
         if answered.stream is not None:
             events = stream_events(answered, controls.inactive)
             try:

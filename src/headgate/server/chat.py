@@ -98,7 +98,7 @@ async def _answer(
     answered = None
     errand = ChatErrand(chat, gateway.handling)
     try:
-        answered = await gateway.driver.ask(request, errand, identity.own_key)
+        answered = await gateway.ask(request, errand, identity.own_key)
         marks = _marks(answered, overhead_s(gateway, answered, started_at), controls, errand, translation)
         if answered.stream is not None:
             watch.limit(request.deadline_at - gateway.clock.now())

@@ -56,6 +56,13 @@ class CacheScope(StrEnum):
     SHARED = "shared"
 
 
+class CoalesceMode(StrEnum):
+    """Whether a request may be asked in one call with others like it."""
+
+    AUTO = "auto"
+    OFF = "off"
+
+
 class ValueKind(StrEnum):
     """What the value of a control or an answer header is."""
 
@@ -160,6 +167,12 @@ CONTROLS: Final = (
         choices=_words(CacheScope),
         since=Since.KNOWLEDGE,
         meaning="Who may be given this answer again.",
+    ),
+    Control(
+        name="coalesce",
+        kind=_CHOICE,
+        choices=_words(CoalesceMode),
+        meaning="Whether it may be asked in one call with others like it, where its route gathers.",
     ),
     Control(name="schema-mode", since=Since.API, meaning="How an answer is made to fit its JSON Schema."),
     Control(

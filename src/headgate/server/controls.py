@@ -20,6 +20,7 @@ from headgate.server.control_list import (
     TEXT_CHARS_MAX,
     CacheMode,
     CacheScope,
+    CoalesceMode,
     Control,
     LocalMode,
     ValueKind,
@@ -74,6 +75,7 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
     cache: CacheMode | None = None
     cache_ttl_s: int | None = None
     cache_scope: CacheScope | None = None
+    coalesce: CoalesceMode | None = None
     schema_mode: str | None = None
     continuation: bool | None = None
     background: bool | list[Any] | None = None

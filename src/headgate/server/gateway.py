@@ -2,10 +2,11 @@
 
 import copy
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
+from headgate.batch.coalescing import Coalescer
 from headgate.batch.job_runner import JobRunner
 from headgate.batch.local_skill import check_skill
 from headgate.batch.runner import BatchRunner
@@ -15,7 +16,7 @@ from headgate.local.skills import NO_SUPPLIES, Supplies
 from headgate.observe.stories import Stories
 from headgate.runtime.cache import Cache
 from headgate.runtime.clock import Clock
-from headgate.runtime.driver import Driver
+from headgate.runtime.driver import Answered, Driver
 from headgate.runtime.settings_model import AudioSettings, BatchSettings, HandlingSettings
 from headgate.runtime.spool import Spools
 from headgate.server.auth import Door
@@ -26,6 +27,9 @@ READY: Final = 200
 NOT_READY: Final = 503
 _AUDIO: Final = AudioSettings()
 _BATCH: Final = BatchSettings()
+
+
+Asks: TypeAlias = Callable[..., Awaitable[Answered]]
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -67,6 +71,9 @@ class Gateway:
         supplies: Supplies = NO_SUPPLIES,
     ) -> None:
         self.driver = driver
+        self.coalescer: Coalescer | None = None
+        self.ask: Asks = driver.ask
+        """The outcome of a chat: as the driver brings it, or together with others like it."""
         self.intake = intake
         self.door = door
         self.stories = stories

@@ -18,6 +18,7 @@ from headgate.protocol.compound import COMPOUND, for_successor
 from headgate.runtime.answering import tool_required
 from headgate.runtime.packing import least_weight
 from headgate.runtime.settings_model import Failover, RouteSettings
+from headgate.server.control_list import CoalesceMode
 from headgate.server.controls import NO_CONTROLS, Controls
 
 DEFAULT: Final = "default"
@@ -164,6 +165,7 @@ class Intake:
             elsewhere=elsewhere,
             strategy=route.strategy,
             weights=tuple(route.weights.items()),
+            together=route.coalesce is not None and controls.coalesce is not CoalesceMode.OFF,
             mixes=bool(controls.tier or route.models or route.tier),
             trims_to=MAY_BE_TRIMMED if route.trim else 0.0,
         )

@@ -5,11 +5,13 @@ from typing import Final
 
 import msgspec
 
+from headgate.batch.coalescing_counts import Coalesced
 from headgate.domain.answer import Refusal, RefusalCode
 from headgate.observe.stories import usd
 from headgate.protocol.client_json import InvalidBody
 from headgate.server.auth import Identity
 from headgate.server.errors import invalid
+from headgate.server.gateway import Gateway
 from headgate.server.stored import one_of, query_of
 from headgate.server.visit import Visit
 from headgate.store.problems import StoreError
@@ -49,7 +51,8 @@ async def usage(visit: Visit) -> None:
         text = f"The store of this gateway is at fault ({problem.fault})."
         await visit.refuse(Refusal(RefusalCode.UPSTREAM_FAILED, text, 503))
     else:
-        await visit.reply(usage_body(sums[:MOST_ROWS], by, where, has_more=len(sums) > MOST_ROWS))
+        told = _coalesced(visit.gateway, where.tenant)
+        await visit.reply(usage_body(sums[:MOST_ROWS], by, where, has_more=len(sums) > MOST_ROWS, coalesced=told))
 
 
 def read_query(query: dict[str, list[str]], identity: Identity, wall: float) -> tuple[UsageFilter, tuple[str, ...]]:
@@ -84,7 +87,22 @@ def _time(query: dict[str, list[str]], name: str) -> float | None:
         raise InvalidBody(f"`{name}` must be a date as 2026-11-21, or seconds since 1970.", name) from None
 
 
-def usage_body(sums: tuple[UsageSum, ...], by: tuple[str, ...], where: UsageFilter, *, has_more: bool) -> bytes:
+def _coalesced(gateway: Gateway, tenant: str | None) -> Coalesced | None:
+    """What asking for requests together has saved since the start; None where no route gathers any."""
+    if gateway.coalescer is None:
+        return None
+    counts = gateway.coalescer.counts
+    return counts.total if tenant is None else counts.of(tenant)
+
+
+def usage_body(
+    sums: tuple[UsageSum, ...],
+    by: tuple[str, ...],
+    where: UsageFilter,
+    *,
+    has_more: bool,
+    coalesced: Coalesced | None = None,
+) -> bytes:
     """The answer: one row for each group."""
     return msgspec.json.encode(
         {
@@ -93,6 +111,7 @@ def usage_body(sums: tuple[UsageSum, ...], by: tuple[str, ...], where: UsageFilt
             "until": where.until,
             "data": [_row(each, by) for each in sums],
             "has_more": has_more,
+            **({} if coalesced is None else {"coalesced": coalesced}),
         }
     )
 
