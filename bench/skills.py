@@ -38,6 +38,19 @@ USUAL: dict[str, dict[str, object]] = {
     "repetition": {"earlier": ()},
     "language": {},
     "summary": {},
+    "fill": {
+        "schema": {
+            "type": "object",
+            "properties": {
+                "upi_ids": {"type": "array", "items": {"type": "string"}},
+                "phone": {"type": "string"},
+                "amount": {"type": "number"},
+                "links": {"type": "array", "items": {"type": "string", "format": "uri"}},
+                "intent": {"enum": ["refund", "delivery", "threat"]},
+            },
+            "required": ["upi_ids", "links"],
+        }
+    },
 }
 """Options of each skill; `repetition` is measured with a full window of other texts, kept as a session keeps it."""
 

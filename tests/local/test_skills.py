@@ -22,6 +22,13 @@ USUAL: dict[str, dict[str, object]] = {
     "repetition": {"earlier": ["hello", "where is my order"]},
     "language": {},
     "summary": {"max_sentences": 2},
+    "fill": {
+        "schema": {
+            "type": "object",
+            "properties": {"upi_id": {"type": "string"}, "intent": {"enum": ["refund", "order"]}},
+            "required": ["upi_id"],
+        }
+    },
 }
 """Options with which every skill can be run."""
 
@@ -86,6 +93,8 @@ def test_skill_takes_hostile_text(name: str, text: str) -> None:
         ("reply", {"seed": -1}, "seed"),
         ("repetition", {}, "earlier"),
         ("summary", {"max_sentences": 0}, "max_sentences"),
+        ("fill", {}, "schema"),
+        ("fill", {"schema": {"type": "objekt"}}, "schema"),
         ("language", {"verbose": True}, "verbose"),
         ("language", SummaryOptions(), "options"),
     ],

@@ -1,6 +1,7 @@
 """`gate.local`: every skill as a method of the in-process door, the same in both forms of it."""
 
 from pathlib import Path
+from typing import TypedDict
 
 import pytest
 
@@ -10,6 +11,12 @@ from headgate.local.skills import SKILLS
 from headgate.sdk.local_skills import LocalSkills
 
 MESSAGE = "Please refund order 4711 to ramesh.k@okaxis today."
+
+
+class Payment(TypedDict):
+    """What is asked for."""
+
+    upi_id: str
 
 
 def test_every_skill_has_its_method() -> None:
@@ -27,6 +34,7 @@ def test_skills_answer_without_starting_anything() -> None:
     assert local.repetition(MESSAGE, [MESSAGE.upper()]).is_exact
     assert local.language(MESSAGE).code == "en"
     assert local.summary(MESSAGE, max_sentences=1).text == MESSAGE
+    assert local.fill(MESSAGE, Payment).value == {"upi_id": "ramesh.k@okaxis"}
     assert local.run("language", MESSAGE).confidence == local.language(MESSAGE).confidence
     assert gate._gateway is None
 

@@ -23,6 +23,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "repetition": {"earlier": ["please refund order 4711 to ramesh.k@okaxis TODAY"]},
     "language": {},
     "summary": {"max_sentences": 1},
+    "fill": {
+        "schema": {
+            "type": "object",
+            "properties": {"upi_id": {"type": "string"}, "intent": {"enum": ["refund", "order"]}},
+            "required": ["upi_id"],
+        }
+    },
 }
 TELLING: dict[str, Any] = {
     "extract": lambda told: told["entities"][0]["value"] == "ramesh.k@okaxis",
@@ -31,6 +38,7 @@ TELLING: dict[str, Any] = {
     "repetition": lambda told: told["of"] == 0,
     "language": lambda told: told["code"] == "en",
     "summary": lambda told: told["text"] == MESSAGE,
+    "fill": lambda told: told["value"]["upi_id"] == "ramesh.k@okaxis" and not told["partial"],
 }
 
 

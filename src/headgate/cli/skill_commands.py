@@ -24,6 +24,7 @@ SKILLS: Final = {
     "repetition": 'Say whether a message was said before: -o earlier=["...","..."].',
     "language": "Guess the language of a text.",
     "summary": "Pick the telling sentences of a text.",
+    "fill": 'Fill a JSON Schema: -o schema={"properties":{"upi_id":{"type":"string"}}}.',
 }
 """Written down here too, so that `--help` loads no skill; a test holds it to the table of skills."""
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from headgate.local.evidence import Evidence
     from headgate.local.extract_types import Entity, Extraction, Kind
     from headgate.local.extraction import extract
+    from headgate.local.filling import Filled, fill
     from headgate.local.language import Language, guess_language
     from headgate.local.personas import Persona, Reply, persona_of, reply
     from headgate.local.repetition import Repetition, Window, find_repetition, window_of
@@ -24,6 +25,7 @@ __all__ = [
     "Entity",
     "Evidence",
     "Extraction",
+    "Filled",
     "Kind",
     "Label",
     "Language",
@@ -37,6 +39,7 @@ __all__ = [
     "Window",
     "classify",
     "extract",
+    "fill",
     "find_repetition",
     "guess_language",
     "persona_of",
@@ -52,6 +55,7 @@ _OWNERS = {
     "evidence": ("Evidence",),
     "extract_types": ("Entity", "Extraction", "Kind"),
     "extraction": ("extract",),
+    "filling": ("Filled", "fill"),
     "language": ("Language", "guess_language"),
     "personas": ("Persona", "Reply", "persona_of", "reply"),
     "repetition": ("Repetition", "Window", "find_repetition", "window_of"),

@@ -78,16 +78,17 @@ def extract_partial(text: str, schema: dict[str, Any]) -> Partial | None:
     whose JSON holds less than half is also read as labelled lines, tables and known patterns: the better one counts.
     """
     mended = mend_json(text, max_chars=TEXT_CHARS_MAX)
-    from_json = None if mended is None else _fitted(mended.value, schema)
+    from_json = None if mended is None else fitted(mended.value, schema)
     if from_json is not None and from_json.share >= PARTIAL_SHARE:
         return from_json
     found = plain_fields(text, schema)
-    from_text = _fitted(found, schema) if found else None
+    from_text = fitted(found, schema) if found else None
     best = max((one for one in (from_json, from_text) if one), key=lambda one: one.share, default=None)
     return best if best is not None and best.share > 0 else None
 
 
-def _fitted(value: Any, schema: dict[str, Any]) -> Partial:
+def fitted(value: Any, schema: dict[str, Any]) -> Partial:
+    """A value converted where that is obvious and stripped of what is invalid, and how much of the schema is there."""
     value = coerced(value, schema)
     broken = violations(value, schema)
     for _ in range(PRUNINGS_MAX):

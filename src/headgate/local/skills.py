@@ -15,6 +15,7 @@ from headgate.local.evidence import Evidence
 from headgate.local.options import (
     ClassifyOptions,
     ExtractOptions,
+    FillOptions,
     NoOptions,
     Options,
     RepetitionOptions,
@@ -212,8 +213,22 @@ def _summary(text: str, options: SummaryOptions, _: Supplies) -> SkillResult:
     return summarize(text, options.max_sentences, options.max_chars)
 
 
+def _fill(text: str, options: FillOptions, _: Supplies) -> SkillResult:
+    from headgate.local.check import Problem, compiled
+    from headgate.local.filling import fill
+
+    problem = compiled(options.schema)
+    if isinstance(problem, Problem):
+        raise Misused(problem.message, "schema")
+    return fill(text, options.schema, options.labels)
+
+
 def _whole(result: SkillResult) -> str:
     return as_json(result).decode()
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 _ROWS: Final = (
@@ -258,6 +273,13 @@ _ROWS: Final = (
         SummaryOptions,
         _summary,
         lambda result: result.text or None,
+    ),
+    Skill(
+        "fill",
+        "Fills a JSON Schema with what the text holds, and names what is missing.",
+        FillOptions,
+        _fill,
+        lambda result: _json(result.value),
     ),
 )
 

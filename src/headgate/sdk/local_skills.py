@@ -13,12 +13,14 @@ import msgspec
 
 from headgate.local.classification import Classification, Label
 from headgate.local.extract_types import Extraction, Kind
+from headgate.local.filling import Filled
 from headgate.local.language import Language
 from headgate.local.personas import Persona, Reply
 from headgate.local.repetition import Repetition
 from headgate.local.shipped_library import shipped_personas
 from headgate.local.skills import Misused, SkillResult, Supplies, run
 from headgate.local.summary import Summary
+from headgate.sdk.extracting import schema_of
 from headgate.sdk.problems import InvalidRequest
 
 T = TypeVar("T")
@@ -78,6 +80,16 @@ class LocalSkills:
     def summary(self, text: str, *, max_sentences: int | None = None, max_chars: int | None = None) -> Summary:
         """The telling sentences of a text, word for word and in their order."""
         return self._run("summary", text, Summary, max_sentences=max_sentences, max_chars=max_chars)
+
+    def fill(
+        self,
+        text: str,
+        schema_or_type: type | Mapping[str, object],
+        *,
+        labels: Sequence[str | Label | Mapping[str, object]] | None = None,
+    ) -> Filled:
+        """A JSON value for a schema or type, of what the text holds; what is missing is named. Nothing is invented."""
+        return self._run("fill", text, Filled, schema=schema_of(schema_or_type)[1], labels=labels)
 
     def run(self, skill: str, text: str, **options: object) -> SkillResult:
         """Any skill by its name, with its options as `GET /v1/local` lists them."""
