@@ -6,13 +6,14 @@ import aiohttp
 import pytest
 from tests.remedies.house import Answer, open_house
 from tests.remedies.scenarios import SCENARIOS, Scenario
+from tests.remedies.scenarios_cached import CACHED
 from tests.remedies.scenarios_elsewhere import ELSEWHERE
 from tests.remedies.scenarios_structured import STRUCTURED
 
 from headgate.decide.remedies import NOT_YET, ROWS, Rows, without
 
 AFTER_LEAVING_S = 0.2
-EVERY = (*SCENARIOS, *ELSEWHERE, *STRUCTURED)
+EVERY = (*SCENARIOS, *ELSEWHERE, *STRUCTURED, *CACHED)
 
 
 async def play(scenario: Scenario, rows: Rows) -> list[str]:

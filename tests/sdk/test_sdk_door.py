@@ -306,5 +306,5 @@ async def test_nonsense_is_a_value_error() -> None:
 async def test_controls_that_are_not_active_yet_are_named() -> None:
     """They are accepted and reported, so that a program written for a later version can be tried out."""
     async with gate_over() as gate:
-        answer = await gate.chat("Hello", model=MODEL, quality="high", cache="off", session="s1")
-    assert set(answer.inactive) == {"quality", "cache"}
+        answer = await gate.chat("Hello", model=MODEL, quality="high", track="t", session="s1")
+    assert set(answer.inactive) == {"quality", "track"}

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headgate.cache.rules import CacheMode
 from headgate.domain.answer import RefusalCode
 from headgate.domain.request import Priority
 from headgate.server.auth import ANYBODY, Identity
-from headgate.server.control_list import ANSWER_HEADERS, CONTROLS, CacheMode, LocalMode
+from headgate.server.control_list import ANSWER_HEADERS, CONTROLS, LocalMode
 from headgate.server.controls import NO_CONTROLS, Controls, InvalidControl, document_controls, read_controls
 
 ADMIN = Identity(tenant="ops", admin=True)
@@ -35,6 +36,7 @@ NAMES = [
     "cache",
     "cache-ttl-s",
     "cache-scope",
+    "cache-tags",
     "coalesce",
     "schema-mode",
     "continue",
@@ -211,9 +213,9 @@ def test_tenant_is_for_admin_keys() -> None:
 
 def test_control_that_does_not_work_yet_is_accepted_and_reported() -> None:
     """It is checked like the others, kept, and named, so that `explain` can say so."""
-    found = read(cache="only", session="s", quality="high")
-    assert found.inactive == ("cache", "quality")
-    assert found.cache is CacheMode.ONLY
+    found = read(track="t", session="s", quality="high")
+    assert found.inactive == ("track", "quality")
+    assert found.track == "t"
     assert read(session="s", explain="1").inactive == ()
 
 

@@ -245,9 +245,9 @@ async def test_explain_says_what_was_given_for_nothing_and_what_was_tried() -> N
     async with open_house(pretend(Fault(F.SERVER_ERROR, model=BIG)), models=(BIG, SMALL)) as house:
         assert (await house.ask()).label("explain") is None
         for stream in (False, True):
-            body = chat(stream=stream, headgate={"explain": True, "cache": "off", "quality": "high", "agent": "a"})
+            body = chat(stream=stream, headgate={"explain": True, "track": "t", "quality": "high", "agent": "a"})
             told = msgspec.json.decode((await house.ask(body)).label("explain") or "{}")
-            assert told["inactive"] == ["cache", "quality"]
+            assert told["inactive"] == ["track", "quality"]
             assert told["candidates"] == [BIG, SMALL]
             assert [(tried["model"], tried["failure"]) for tried in told["tried"]] == [(BIG, "over_capacity")]
 

@@ -56,8 +56,7 @@ def make_gateway(
     """
     catalog = catalog_of(settings)
     gate = make_gate(settings, catalog, dice or random.Random(secrets.randbits(64)), rows, policy)
-    stories, clock = Stories(), clock or MonotonicClock()
-    connections = _all_connections(settings, environment or {})
+    stories, clock, connections = Stories(), clock or MonotonicClock(), _all_connections(settings, environment or {})
     usage = None if store is None else usage_rows(store, clock, keeps_quota=keeps_quota)
     observe = _tell((stories, *(() if usage is None else (usage,)), *observers))
     cache, sweeper = make_cache(settings, clock, observe), sweeper_of(settings, clock)
@@ -92,6 +91,7 @@ def make_gateway(
         store=store,
         cache=cache,
         supplies=supplies_of(settings),
+        caching=settings.cache,
     )
     return _with_work(gateway, settings, connections)
 

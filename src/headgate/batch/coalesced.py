@@ -15,7 +15,7 @@ from headgate.protocol.chat import Chat
 from headgate.protocol.merging import Part, shares, take_apart
 from headgate.protocol.openai import completion_body, stream_of
 from headgate.protocol.reply import answer_text
-from headgate.runtime.driver import Answered, Committed
+from headgate.runtime.outcome import Answered, Committed
 
 COALESCED: Final = "coalesced"
 """The reason on answers that were had in one call with others."""

@@ -31,8 +31,9 @@ from headgate.domain.answer import Source
 from headgate.domain.request import Need, Request
 from headgate.protocol.chat import Chat, parse_chat
 from headgate.protocol.merging import Part, merged_body, part_of
-from headgate.runtime.driver import Answered, Driver
+from headgate.runtime.driver import Driver
 from headgate.runtime.errand import ChatErrand, Errand
+from headgate.runtime.outcome import Answered
 from headgate.runtime.settings_coalescing import CoalesceSettings
 from headgate.runtime.settings_model import HandlingSettings, RouteSettings
 from headgate.runtime.settings_secret import Secret

@@ -52,6 +52,7 @@ class Walk:
         "flaws",
         "hit",
         "stale",
+        "stale_tier",
         "tier",
     )
 
@@ -72,6 +73,7 @@ class Walk:
         self.hit: Entry | None = None
         self.tier: TierName | None = None
         self.stale: Entry | None = None
+        self.stale_tier: TierName | None = None
         self.flaws: list[Flaw] = []
         self.drop: list[TierName] = []
 
@@ -109,4 +111,4 @@ class Walk:
         if age_s < entry.ttl_s:
             self.hit, self.tier = entry, row.name
         elif age_s < entry.ttl_s + self._stale_s and (self.stale is None or entry.written_at > self.stale.written_at):
-            self.stale = entry
+            self.stale, self.stale_tier = entry, row.name

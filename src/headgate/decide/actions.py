@@ -223,6 +223,10 @@ class AnswerLocally(msgspec.Struct, frozen=True, tag=True, gc=False):
     reason: str
 
 
+class LookUp(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """Look for an earlier answer in the cache, also one whose time is over; reply `CacheHit` or `CacheMissed`."""
+
+
 class Cancel(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Stop a call; its `Failed` (kind `cancelled`) still comes."""
 
@@ -241,8 +245,8 @@ class Ending(StrEnum):
 
 
 class Finish(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """The one outcome. ANSWER: of `call`. RELAY: the upstream error body of `failure`. BREAK: a begun stream ends in
-    an error event. REFUSAL: `refusal`. ABANDONED: nobody is there."""
+    """The one outcome. ANSWER: of `call`, or (source `cache`) what was looked up. RELAY: the upstream error body of
+    `failure`. BREAK: a begun stream ends in an error event. REFUSAL: `refusal`. ABANDONED: nobody is there."""
 
     ending: Ending
     source: Source | None
@@ -275,6 +279,7 @@ Action = (
     | Verify
     | Mend
     | AnswerLocally
+    | LookUp
     | Cancel
     | Finish
 )

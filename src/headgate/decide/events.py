@@ -6,7 +6,7 @@ from headgate.domain.answer import Reply
 from headgate.domain.failure import Failure
 from headgate.domain.limits import NOTHING, Amounts, Deployment, Dimension, SeenLimits
 from headgate.domain.request import Request
-from headgate.domain.time import Instant
+from headgate.domain.time import Instant, Seconds
 from headgate.quota.correction import Note as LevelNote
 
 
@@ -72,11 +72,31 @@ class AnsweredLocally(msgspec.Struct, frozen=True, tag=True, gc=False):
     ok: bool
 
 
+class CacheHit(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """An earlier answer to a like request was found: who gave it, how old it is, the tokens that asking would cost."""
+
+    provider: str
+    model: str
+    age_s: Seconds
+    tokens: int
+
+
+class CacheMissed(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """None was."""
+
+
 class Woke(msgspec.Struct, frozen=True, tag=True, gc=False):
     """A wait is over: admitted at `deployment`, where `amounts` fit now; or (None) time ran out or a backoff ended."""
 
     deployment: Deployment | None = None
     amounts: Amounts = NOTHING
+
+
+class Extended(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """Somebody with more time waits for the same answer: it may take until then."""
+
+    deadline_at: Instant
+    patience_until: Instant
 
 
 class Considered(msgspec.Struct, frozen=True, tag=True, gc=False):
@@ -98,6 +118,9 @@ Event = (
     | Verified
     | Mended
     | AnsweredLocally
+    | CacheHit
+    | CacheMissed
     | Woke
+    | Extended
     | ClientGone
 )

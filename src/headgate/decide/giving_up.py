@@ -25,6 +25,7 @@ QUOTA: Final = frozenset(
 LONGEST_RETRY_AFTER_S: Final[Seconds] = 86_400.0
 AFTER_A_FAILURE_S: Final[Seconds] = 5.0
 CLIENT_GONE: Final = "client_gone"
+STALE: Final = "stale"
 _ANSWER: Final = a.Ending.ANSWER
 
 
@@ -34,6 +35,8 @@ def finish(gate: "Gate", journey: Journey, failure: Failure, now: Instant) -> Ac
     situation = Situation.NONE
     if journey.request.local and journey.request.local_possible:
         situation |= Situation.LOCAL_ALLOWED
+    if journey.request.recallable and not journey.recalled:
+        situation |= Situation.STALE_POSSIBLE
     if failure.body and failure.status is not None and 400 <= failure.status < 600:
         situation |= Situation.UPSTREAM_BODY
     remedy = choose(failure.kind, situation, gate.rows)
@@ -80,6 +83,10 @@ def end(gate: "Gate", journey: Journey, failure: Failure, remedy: Remedy, now: I
         case Remedy.ANSWER_LOCALLY:
             journey.phase = Phase.LOCAL
             return (a.AnswerLocally("template", failure.kind),)
+        case Remedy.STALE_CACHE:
+            journey.phase = Phase.RECALLING
+            journey.recalled = True
+            return (a.LookUp(),)
         case Remedy.RELAY:
             ending = a.Finish(a.Ending.RELAY, None, failure.kind, failure=failure)
         case Remedy.ERROR_EVENT:
@@ -138,7 +145,7 @@ def finished(journey: Journey, ending: a.Finish, now: Instant) -> a.Note:
     """The fact that a request has its outcome."""
     request = journey.request
     is_answer = ending.ending is _ANSWER or ending.ending is a.Ending.BREAK
-    served = journey.served if is_answer else None
+    served, stale = (journey.served, journey.stale) if is_answer else (None, None)
     return a.Note(
         RequestFinished(
             now,
@@ -164,5 +171,7 @@ def finished(journey: Journey, ending: a.Finish, now: Instant) -> a.Note:
             request.session,
             served.organisation if served is not None else "",
             request.parts,
+            "" if stale is None else STALE,
+            0 if stale is None else stale.tokens,
         )
     )

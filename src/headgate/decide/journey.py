@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from headgate.decide.actions import Mend
+from headgate.decide.events import CacheHit
 from headgate.domain.answer import Reply, Tried, Usage
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.limits import Amounts, Deployment
@@ -31,8 +32,9 @@ class Phase(IntEnum):
     CHECKING = 7
     MENDING = 8
     LOCAL = 9
-    LEAVING = 10
-    DONE = 11
+    RECALLING = 10
+    LEAVING = 11
+    DONE = 12
 
 
 class Plan(msgspec.Struct, frozen=True, gc=False):
@@ -84,8 +86,9 @@ class Journey(msgspec.Struct, gc=False):
     where the request stands among others that take turns. `unable` is why the first candidates could not be asked, but
     others could. `rows` names the remedy row of a failure once for each time that it led to another call. `mended_call`
     and `extracted_call` are the last call when that was tried: it is tried once for each. `trim_to` is what the words
-    may weigh (0.0: they are the client's own), `trimmed_from` what they were estimated at before. Names are few here,
-    so tuples do for sets.
+    may weigh (0.0: they are the client's own), `trimmed_from` what they were estimated at before. `extended`: the
+    deadline was moved while it waits. `recalled`: the cache was asked for an old answer, and `stale` is what it had.
+    Names are few here, so tuples do for sets.
     """
 
     request: Request
@@ -119,6 +122,9 @@ class Journey(msgspec.Struct, gc=False):
     on_demand: bool = False
     trim_to: float = 0.0
     trimmed_from: int = 0
+    extended: bool = False
+    recalled: bool = False
+    stale: CacheHit | None = None
     backoffs: int = 0
     waited_s: Seconds = 0.0
     queued_at: Instant = 0.0

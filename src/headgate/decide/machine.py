@@ -6,7 +6,8 @@ Synchronous, total, no await, no I/O. One table, phase by event type, is the onl
 
     NEW -> RESERVING -> CALLING -> (STREAMING) -> DONE
              |  ^          |
-             v  |          +-> FAILED -> RESERVING | WAITING | SLEEPING | MENDING | LOCAL | DONE
+             v  |          +-> FAILED -> RESERVING | WAITING | SLEEPING | MENDING | LOCAL |
+                                       RECALLING | DONE
           WAITING          +-> CHECKING -> DONE | FAILED
     any phase, client gone -> LEAVING (a call is open) or DONE
 
@@ -15,6 +16,8 @@ Settlement comes first in a step. A reservation ends exactly once, whoever has l
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from headgate.decide import actions as a
 from headgate.decide import events as e
@@ -26,6 +29,7 @@ from headgate.decide.remedying import take
 from headgate.domain.answer import Source
 from headgate.domain.fact import AnswerDiscarded
 from headgate.domain.failure import Failure, FailureKind
+from headgate.domain.limits import Deployment
 from headgate.domain.request import Check
 from headgate.domain.time import Instant, Seconds
 
@@ -61,6 +65,9 @@ def _arrived(gate: "Gate", journey: Journey, event: e.Arrived, now: Instant) -> 
     journey.prompt_weight = weight(request.prompt)
     journey.task = request.task or request.agent or ""
     journey.turn = gate.turn
+    if now >= request.deadline_at:  # it has waited elsewhere, for an answer that others asked for
+        late = Failure(FailureKind.TOO_SLOW, message="the deadline is over", written=False)
+        return giving_up.finish(gate, journey, late, now)
     if request.trims_to:
         trimming.before_the_first_call(gate, journey, now)
     return seek(gate, journey, now)
@@ -89,7 +96,7 @@ def wait(gate: "Gate", journey: Journey, now: Instant) -> Actions:
     if ticket is None:
         return no_place(gate, journey, now)
     journey.phase = Phase.WAITING
-    journey.queued_at = now
+    journey.queued_at, journey.extended = now, False
     return (a.Enqueue(ticket),)
 
 
@@ -108,6 +115,8 @@ def no_place(gate: "Gate", journey: Journey, now: Instant) -> Actions:
 def _woke(gate: "Gate", journey: Journey, event: e.Woke, now: Instant) -> Actions:
     journey.waited_s += now - journey.queued_at
     if event.deployment is None:
+        if journey.extended:
+            return wait(gate, journey, now)
         return no_place(gate, journey, now)
     name = event.deployment.id
     if name in journey.called and not gate.repeat_allowed(name, now):
@@ -312,6 +321,31 @@ def _answered_locally(gate: "Gate", journey: Journey, event: e.AnsweredLocally, 
     return (giving_up.finished(journey, end, now), end)
 
 
+def _recalled(gate: "Gate", journey: Journey, event: e.CacheHit, now: Instant) -> Actions:  # noqa: ARG001
+    journey.phase = Phase.DONE
+    journey.stale, journey.served = event, Deployment.of(event.provider, "", event.model)
+    journey.reason, journey.fitted = giving_up.STALE, None
+    end = a.Finish(_ANSWER, Source.CACHE, giving_up.STALE)
+    return (giving_up.finished(journey, end, now), end)
+
+
+def _not_recalled(gate: "Gate", journey: Journey, event: e.CacheMissed, now: Instant) -> Actions:  # noqa: ARG001
+    """Behind this remedy there are only others that end the request."""
+    assert journey.failure is not None
+    return giving_up.finish(gate, journey, journey.failure, now)
+
+
+def _extended(gate: "Gate", journey: Journey, event: e.Extended, now: Instant) -> Actions:  # noqa: ARG001
+    """What is decided from here on has more time; a call that is under way has what it was given."""
+    request, journey.extended = journey.request, True
+    journey.request = msgspec.structs.replace(
+        request,
+        deadline_at=max(request.deadline_at, event.deadline_at),
+        patience_until=max(request.patience_until, event.patience_until),
+    )
+    return ()
+
+
 # The client left -------------------------------------------------------------------------------------------------
 
 
@@ -361,29 +395,37 @@ _EVENTS: Final = (
     e.Verified,
     e.Mended,
     e.AnsweredLocally,
+    e.CacheHit,
+    e.CacheMissed,
     e.Woke,
+    e.Extended,
     e.ClientGone,
 )
+
+_ALIVE: Final[dict[type, Method]] = {e.Extended: _extended, e.ClientGone: _gone}
+"""What can happen wherever something is waited for."""
 
 _LIVE: Final[dict[Phase, dict[type, Method]]] = {
     Phase.NEW: {e.Arrived: _arrived},
     Phase.RESERVING: {e.Granted: _granted, e.Refused: _refused},
-    Phase.WAITING: {e.Woke: _woke, e.ClientGone: _gone},
-    Phase.SLEEPING: {e.Woke: _slept, e.ClientGone: _gone},
-    Phase.CALLING: {e.Began: _began, e.Replied: _replied, e.Failed: _failed, e.ClientGone: _gone},
-    Phase.STREAMING: {e.Replied: _replied, e.Failed: _failed, e.ClientGone: _gone},
+    Phase.WAITING: {e.Woke: _woke, **_ALIVE},
+    Phase.SLEEPING: {e.Woke: _slept, **_ALIVE},
+    Phase.CALLING: {e.Began: _began, e.Replied: _replied, e.Failed: _failed, **_ALIVE},
+    Phase.STREAMING: {e.Replied: _replied, e.Failed: _failed, **_ALIVE},
     Phase.FAILED: {e.Considered: _considered},
-    Phase.CHECKING: {e.Verified: _verified, e.ClientGone: _gone},
-    Phase.MENDING: {e.Mended: _mended, e.ClientGone: _gone},
-    Phase.LOCAL: {e.AnsweredLocally: _answered_locally, e.ClientGone: _gone},
+    Phase.CHECKING: {e.Verified: _verified, **_ALIVE},
+    Phase.MENDING: {e.Mended: _mended, **_ALIVE},
+    Phase.LOCAL: {e.AnsweredLocally: _answered_locally, **_ALIVE},
+    Phase.RECALLING: {e.CacheHit: _recalled, e.CacheMissed: _not_recalled, **_ALIVE},
     Phase.LEAVING: {
         e.Began: _ignored,
         e.Replied: _late_reply,
         e.Failed: _late_failure,
         e.Woke: _ignored,
+        e.Extended: _ignored,
         e.ClientGone: _ignored,
     },
-    Phase.DONE: {e.Woke: _ignored, e.ClientGone: _ignored},
+    Phase.DONE: {e.Woke: _ignored, e.Extended: _ignored, e.ClientGone: _ignored},
 }
 """What can happen in each phase. Every other pair is a defect of the driver and stops it (`_never`)."""
 

@@ -92,6 +92,7 @@ class Situation(Flag):
     OWN_KEY_FAILED = auto()
     UPSTREAM_BODY = auto()
     LOCAL_ALLOWED = auto()
+    STALE_POSSIBLE = auto()
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -129,6 +130,7 @@ NEEDS: Final[dict[Remedy, Situation]] = {
     Remedy.REJECT_OWN_KEY: Situation.OWN_KEY_FAILED,
     Remedy.RELAY: Situation.UPSTREAM_BODY,
     Remedy.ANSWER_LOCALLY: Situation.LOCAL_ALLOWED,
+    Remedy.STALE_CACHE: Situation.STALE_POSSIBLE,
     Remedy.ERROR_EVENT: Situation.NONE,
     Remedy.REFUSE: Situation.NONE,
     Remedy.ABANDON: Situation.NONE,
@@ -136,7 +138,6 @@ NEEDS: Final[dict[Remedy, Situation]] = {
 """What must be true for a remedy to be taken. A remedy that is not built yet stands in `NOT_YET` instead."""
 
 NOT_YET: Final[dict[Remedy, str]] = {
-    Remedy.STALE_CACHE: "knowledge",
     Remedy.REPHRASE: "knowledge",
     Remedy.LOCAL_SAFEGUARD: "knowledge",
     Remedy.CONTINUE_STREAM: "api",

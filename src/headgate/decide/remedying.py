@@ -221,6 +221,7 @@ _FLAGS: Final[tuple[tuple[Situation, Callable[[View], object]], ...]] = (
     (S.OWN_KEY_FAILED, lambda view: view.journey.request.own_key is not None),
     (S.UPSTREAM_BODY, View.upstream_body),
     (S.LOCAL_ALLOWED, View.local_allowed),
+    (S.STALE_POSSIBLE, lambda view: view.journey.request.recallable and not view.journey.recalled),
 )
 
 
@@ -349,6 +350,7 @@ _METHODS: Final[dict[Remedy, Callable[[View], Actions]]] = {
     **{
         remedy: partial(_end, remedy=remedy)
         for remedy in (
+            Remedy.STALE_CACHE,
             Remedy.ERROR_EVENT,
             Remedy.RELAY,
             Remedy.REJECT_OWN_KEY,

@@ -61,6 +61,7 @@ class RefusalCode(StrEnum):
     INVALID_REQUEST = "invalid_request"
     INVALID_API_KEY = "invalid_api_key"
     FORBIDDEN = "forbidden"
+    NOT_CACHED = "not_cached"
 
 
 class Tried(msgspec.Struct, frozen=True):

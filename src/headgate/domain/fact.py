@@ -25,8 +25,12 @@ class CallEnded(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 class RequestFinished(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """A request reached its one outcome. `model_served` is "" when it was refused. `parts` are the requests that it was
-    asked for, each of which tells its share of the usage; 0 for a request of its own."""
+    """A request reached its one outcome. `model_served` is "" when it was refused.
+
+    `cache` says how the cache answered, as `hit-memory`, `shared` or `stale`; "" where it did not. `saved_tokens` are
+    those that nobody had to pay for again. `parts` are the requests that it was asked for, each of which tells its
+    share of the usage; 0 for a request of its own.
+    """
 
     at: Instant
     request_id: str
@@ -51,6 +55,8 @@ class RequestFinished(msgspec.Struct, frozen=True, tag=True, gc=False):
     session: str | None = None
     organisation: str = ""
     parts: int = 0
+    cache: str = ""
+    saved_tokens: int = 0
 
 
 class AnswerDiscarded(msgspec.Struct, frozen=True, tag=True, gc=False):

@@ -76,6 +76,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     whose usage is told by theirs.
     `fixed` is what a call takes where that is known beforehand (audio, embeddings, speech): nothing is estimated then.
     `trims_to` is the least weight that the words can be trimmed to; 0.0: they must not be.
+    `recallable`: an earlier answer, however old, may be looked for in the cache when no other can be had.
     `model_asked` is what the client wrote; `reason` says why another model serves from the start ("retired").
     `ask_tokens` is None when the client left the maximum unset.
     """
@@ -113,6 +114,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     trims_to: float = 0.0
     together: bool = False
     parts: int = 0
+    recallable: bool = False
 
     @property
     def fairness_key(self) -> str:

@@ -141,9 +141,10 @@ class Cache:
         walk = self._walk(ticket, self._rows)
         await self._ask(walk, ticket)
         if walk.hit is None and walk.stale is not None:
-            entry = walk.stale
+            entry, tier = walk.stale, walk.stale_tier
+            assert tier is not None
             self.counts.stale += 1
-            return Found(entry, TierName.MEMORY, entry.age_s(self.clock.wall()), is_stale=True)
+            return Found(entry, tier, entry.age_s(self.clock.wall()), is_stale=True)
         return self._found(walk)
 
     def counted(self, found: Found | None) -> None:

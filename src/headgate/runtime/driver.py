@@ -5,7 +5,7 @@ the call is aborted and, in the same tick, settled. Settlement in memory never w
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +15,7 @@ from headgate.decide import events as e
 from headgate.decide.advance import Recorder, advance
 from headgate.decide.gate import Gate
 from headgate.decide.journey import Journey, Phase
-from headgate.domain.answer import Reply
+from headgate.domain.answer import Reply, Source
 from headgate.domain.fact import Fact
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.request import Request
@@ -27,9 +27,11 @@ from headgate.protocol.dialects import DIALECTS
 from headgate.protocol.sse import DONE
 from headgate.protocol.stream import StreamReader
 from headgate.runtime import exchange
+from headgate.runtime.cache import Found, tokens_of
 from headgate.runtime.clock import Clock
 from headgate.runtime.errand import JSON, Errand, mended, watched
 from headgate.runtime.json_stream import JsonStream
+from headgate.runtime.outcome import Answered, Committed, one_chunk
 from headgate.runtime.settings_model import UpstreamSettings
 from headgate.runtime.settings_secret import Secret
 from headgate.runtime.upstream import Headers, Stream, Timeouts, Upload, Upstream, UpstreamError
@@ -38,11 +40,18 @@ from headgate.runtime.upstream_request import PreparedHeaders
 GROQ_DIALECT: Final = DIALECTS["groq"]
 AFTER_DONE_S: Final = 0.25
 """How long the end of a stream's body may follow its `[DONE]`."""
+CACHE: Final = Source.CACHE
+CACHED: Final = 0
+"""The number under which an answer of the cache lies among those of calls."""
 ANSWER: Final = a.Ending.ANSWER  # looking up a member of an enum costs as much as a call
 LEAST_S: Final = 0.01
 """The least time that any call is given."""
 LONG_MEND_BYTES: Final = 20_000
 """Longer answers are mended in a thread."""
+
+
+Recall = Callable[[], Awaitable[Found | None]]
+"""Asks the cache for an answer of any age."""
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -51,36 +60,6 @@ class Connection(msgspec.Struct, frozen=True):
     upstream: Upstream
     prefix: str
     dialect: Dialect
-
-
-class Committed:
-    """A stream that has begun. Whoever has it reads it to its end or calls `aclose`, which alone ends one unread."""
-
-    __slots__ = ("_leave", "_relay")
-
-    def __init__(self, relay: AsyncGenerator[bytes, None], leave: Callable[[], None]) -> None:
-        self._relay = relay
-        self._leave = leave
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._relay
-
-    async def aclose(self) -> None:
-        """Stop, and settle what is open; nothing when the stream has ended. A generator that was never begun would
-        be closed without its `except`, so leaving is not left to it."""
-        await self._relay.aclose()
-        self._leave()
-
-
-class Answered(msgspec.Struct):
-    """The outcome of a request, ready for a door. Exactly one of `body`, `stream`, `local`, or an error in `finish`."""
-
-    finish: a.Finish
-    journey: Journey
-    body: bytes | None = None
-    stream: Committed | None = None
-    local: LocalAnswer | None = None
-    upstream_s: float = 0.0
 
 
 class Driver:
@@ -108,16 +87,25 @@ class Driver:
         self.limits = limits
         self.mends = mends
         self.relays_errors = relays_errors
-        self._waiting: dict[str, _Run] = {}
+        self._waiting: dict[str, Run] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: Instant = NEVER
 
-    def ask(self, request: Request, errand: Errand, own_key: Secret | None = None) -> Coroutine[Any, Any, Answered]:
-        """Answer one request, as `request` and the gate allow. Cancel the task to leave early.
+    def ask(
+        self, request: Request, errand: Errand, own_key: Secret | None = None, recall: Recall | None = None
+    ) -> Coroutine[Any, Any, Answered]:
+        """Answer one request, as `request` and the gate allow. Cancel the task to leave early. `recall` asks the cache
+        for an old answer, for a request that says that it is `recallable`.
 
         A streamed answer is returned at its first token; whoever has it must read `stream` to its end or `aclose` it.
         """
-        return _Run(self, Journey(request), errand, own_key).go()
+        return self.begin(request, errand, own_key, recall).go()
+
+    def begin(
+        self, request: Request, errand: Errand, own_key: Secret | None = None, recall: Recall | None = None
+    ) -> "Run":
+        """The same in two steps: `go` is what `ask` awaits, and until it is over others may `extend` it."""
+        return Run(self, Journey(request), errand, own_key, recall=recall)
 
     @property
     def waiting(self) -> int:
@@ -126,7 +114,7 @@ class Driver:
 
     # Turns -----------------------------------------------------------------------------------------------------------
 
-    def turn(self, run: "_Run", event: e.Event) -> list[a.Action]:
+    def turn(self, run: "Run", event: e.Event) -> list[a.Action]:
         """Feed one event, then let in whoever can be let in now."""
         now = self.clock.now()
         actions = advance(self.gate, run.journey, event, now, self.observe, self.recorder)
@@ -137,7 +125,7 @@ class Driver:
             self.admit(now)
         return actions
 
-    def forget(self, run: "_Run") -> None:
+    def forget(self, run: "Run") -> None:
         self._waiting.pop(run.journey.request.id, None)
 
     def admit(self, now: Instant) -> None:
@@ -206,7 +194,7 @@ def _for(content_type: bytes, headers: Headers) -> Headers:
     return (*kept, (b"content-type", content_type), (b"accept", b"*/*"))
 
 
-class _Run(msgspec.Struct, eq=False):
+class Run(msgspec.Struct, eq=False):
     """One journey under way: what its decisions do not need to know, and what they lead to."""
 
     driver: Driver
@@ -222,6 +210,8 @@ class _Run(msgspec.Struct, eq=False):
     dialect: Dialect = GROQ_DIALECT
     started: bool = False
     upload: Upload | None = None
+    recall: Recall | None = None
+    found: Found | None = None
     upstream_s: float = 0.0
 
     async def go(self) -> Answered:
@@ -246,6 +236,11 @@ class _Run(msgspec.Struct, eq=False):
             self.leave()
             raise
 
+    def extend(self, deadline_at: Instant, patience_until: Instant) -> None:
+        """Somebody with more time waits for this too. Nothing once it is over."""
+        if self.journey.phase not in {Phase.NEW, Phase.RESERVING, Phase.FAILED}:
+            self.driver.turn(self, e.Extended(deadline_at, patience_until))
+
     async def done(self, action: a.Action) -> e.Event:
         """What came of an action that is no call."""
         match action:
@@ -256,18 +251,33 @@ class _Run(msgspec.Struct, eq=False):
                 return e.Verified(self.errand.check(self.bodies[action.call]))
             case a.Mend():
                 return await self.mend(action)
+            case a.LookUp():
+                return await self.look_up()
             case a.AnswerLocally():
                 self.local = self.errand.answer_locally(self.journey.request, action.reason)
                 return e.AnsweredLocally(self.local is not None)
             case _:
                 raise AssertionError(f"{action} is not for a driver")
 
+    async def look_up(self) -> e.Event:
+        """Ask the cache for an answer of any age."""
+        found = None if self.recall is None else await self.recall()
+        if found is None:
+            return e.CacheMissed()
+        entry, self.found = found.entry, found
+        self.bodies[CACHED] = entry.body
+        return e.CacheHit(entry.provider, entry.model, found.age_s, tokens_of(entry))
+
     def answered(self, finish: a.Finish) -> Answered:
         body, stream = None, None
+        if finish.source is CACHE:
+            assert self.found is not None
+            label, body = f"hit-{self.found.tier}", self.bodies[CACHED]
+            return Answered(finish, self.journey, body, upstream_s=self.upstream_s, cache=label, age_s=self.found.age_s)
         if finish.ending is ANSWER:
             body = self.bodies.get(finish.call)
             if self.journey.request.stream:
-                stream, body = Committed(_chunks([body or b""]), self.leave), None
+                stream, body = Committed(one_chunk(body or b""), self.leave), None
         return Answered(finish, self.journey, body, stream, self.local, self.upstream_s)
 
     async def mend(self, action: a.Mend) -> e.Mended:
@@ -458,8 +468,3 @@ async def _finish_reading(stream: Stream) -> None:
                 pass
     except (TimeoutError, UpstreamError):
         pass
-
-
-async def _chunks(chunks: list[bytes]) -> AsyncGenerator[bytes, None]:
-    for chunk in chunks:
-        yield chunk

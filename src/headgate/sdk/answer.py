@@ -39,6 +39,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     fitted: str | None = None
     cost_usd: Decimal = Decimal(0)
     reason: str = ""
+    cache: str = "off"
+    age_s: float | None = None
+    """How old an answer of the cache is; None for any other."""
     request_id: str
     raw: bytes = b""
     inactive: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from headgate.catalog import GROQ, Model
 from headgate.domain.request import Request
 from headgate.observe.stories import Story
 from headgate.protocol.chat import Chat, parse_chat
+from headgate.runtime.answers import Wish
 from headgate.runtime.errand import ChatErrand
 from headgate.runtime.settings import InvalidSettings, RouteSettings, Settings, load_settings
 from headgate.runtime.settings_model import HandlingSettings
@@ -42,6 +43,7 @@ from headgate.server.auth import LOCAL_TENANT
 from headgate.server.controls import Controls, InvalidControl
 from headgate.server.embeddings import LOCAL_EMBEDDINGS
 from headgate.server.gateway import Gateway
+from headgate.server.wishes import asked, wish_of
 from headgate.store.place import usual_path
 from headgate.store.problems import StoreError
 from headgate.store.sqlite import SqliteStore
@@ -144,8 +146,8 @@ class Headgate(Large):
 
     async def _answer(self, gateway: Gateway, body: bytes, errand: MakeErrand) -> Answer:
         """The way of every chat that is not streamed."""
-        request, chat, controls = self._understand(gateway, body)
-        answered = await gateway.ask(request, errand(request, chat, gateway.handling))
+        request, chat, controls, wish = self._understand(gateway, body)
+        answered = await asked(gateway, request, errand(request, chat, gateway.handling), wish)
         return whole_answer(answered, controls.inactive, gateway.clock.wall())
 
     @cached_property
@@ -184,11 +186,11 @@ class Headgate(Large):
     async def _events(self, body: bytes) -> AsyncGenerator[Event, None]:
         gateway = await self.start()
         try:
-            request, chat, controls = self._understand(gateway, body)
+            request, chat, controls, wish = self._understand(gateway, body)
         except Refused as error:
             yield Error(error)
             return
-        answered = await gateway.ask(request, ChatErrand(chat, gateway.handling))
+        answered = await asked(gateway, request, ChatErrand(chat, gateway.handling), wish)
         if answered.stream is not None:
             events = stream_events(answered, controls.inactive)
             try:
@@ -202,10 +204,13 @@ class Headgate(Large):
         except HeadgateError as error:
             yield Error(error)
         else:
-            yield Token(answer.text)
+            if answer.text or not answer.tool_calls:
+                yield Token(answer.text)
+            for call in answer.tool_calls:
+                yield call
             yield Done(answer)
 
-    def _understand(self, gateway: Gateway, body: bytes) -> tuple[Request, Chat, Controls]:
+    def _understand(self, gateway: Gateway, body: bytes) -> tuple[Request, Chat, Controls, Wish | None]:
         asking, now = Asking(gateway), gateway.clock.now()
         with asking.understood():
             chat = parse_chat(body)
@@ -213,7 +218,10 @@ class Headgate(Large):
             if controls.background or controls.webhook:
                 raise InvalidControl("background", "Jobs are brought by `converse`, which gives out their handles.")
         found = gateway.intake.request(chat, controls, request_id=asking.name, tenant=asking.identity.tenant, now=now)
-        return asking.allowed(found), chat, controls
+        request = asking.allowed(found)
+        with asking.understood():
+            wish = wish_of(gateway, chat, request, controls)
+        return request, chat, controls, wish
 
     @with_controls
     async def embed(

@@ -18,8 +18,8 @@ from headgate.domain.failure import Failure
 from headgate.protocol.audio import JSON, VERBOSE, extension_of, read_fields
 from headgate.protocol.audio_reply import read_transcript
 from headgate.protocol.client_json import InvalidBody
-from headgate.runtime.driver import Answered
 from headgate.runtime.errand_audio import AudioErrand, Sound
+from headgate.runtime.outcome import Answered
 from headgate.runtime.spool import PIECE_BYTES, Spool, SpoolFullError
 from headgate.sdk.asking import Asking
 from headgate.sdk.options import call_form

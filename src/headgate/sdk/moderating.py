@@ -8,7 +8,7 @@ import msgspec
 
 from headgate.domain.answer import Usage
 from headgate.protocol.moderation import parse_moderation
-from headgate.runtime.driver import Answered
+from headgate.runtime.outcome import Answered
 from headgate.sdk.asking import Asking
 from headgate.sdk.options import call_body
 from headgate.sdk.reading import brought

@@ -54,6 +54,7 @@ class ChatOptions(CallOptions, total=False):
     cache: Literal["on", "off", "refresh", "only"] | None
     cache_ttl_s: int | None
     cache_scope: Literal["user", "tenant", "shared"] | None
+    cache_tags: str | None
     coalesce: Literal["auto", "off"] | None
     schema_mode: str | None
     continuation: bool | None

@@ -12,7 +12,7 @@ from headgate.domain.answer import Source, Usage
 from headgate.protocol.openai import completion_body
 from headgate.protocol.sse import Event as WireEvent
 from headgate.protocol.sse import EventParser
-from headgate.runtime.driver import Answered
+from headgate.runtime.outcome import Answered
 from headgate.sdk.answer import Answer, Done, Error, Event, Token, ToolCall
 from headgate.sdk.problems import StreamBroke, UpstreamRefused, refused, relayed
 from headgate.server.chat import LOCAL_MODEL
@@ -126,7 +126,7 @@ def _answer(
     """An answer with the labels of its journey: the same facts as the answer headers of the HTTP doors."""
     journey, finish = answered.journey, answered.finish
     source = finish.source or Source.UPSTREAM
-    served = journey.served if source is Source.UPSTREAM else None
+    served = None if source is Source.LOCAL else journey.served
     return Answer(
         text=text,
         tool_calls=tool_calls,
@@ -142,6 +142,8 @@ def _answer(
         fitted=journey.fitted if source is Source.UPSTREAM else None,
         cost_usd=Decimal(journey.cost_nanousd) / NANO,
         reason=finish.reason or journey.why,
+        cache=answered.cache,
+        age_s=answered.age_s,
         request_id=journey.request.id,
         raw=raw,
         inactive=inactive,

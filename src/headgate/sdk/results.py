@@ -10,7 +10,7 @@ import msgspec
 
 from headgate.domain.answer import Source, Usage
 from headgate.domain.time import Seconds
-from headgate.runtime.driver import Answered
+from headgate.runtime.outcome import Answered
 
 NANO: Final = Decimal(10) ** 9
 

@@ -19,8 +19,8 @@ from headgate.protocol.audio_reply import MEDIA_TYPES
 from headgate.protocol.client_json import InvalidBody
 from headgate.protocol.openai import error_body
 from headgate.runtime.audio_length import guessed_s, measured_s
-from headgate.runtime.driver import Answered
 from headgate.runtime.errand_audio import AudioErrand, Sound
+from headgate.runtime.outcome import Answered
 from headgate.runtime.spool import Spool, SpoolFullError
 from headgate.server import visit as door
 from headgate.server.controls import Controls, InvalidControl, read_controls

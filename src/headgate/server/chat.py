@@ -8,24 +8,38 @@ from collections.abc import Mapping
 from typing import Final
 
 from headgate.decide.actions import Ending
-from headgate.domain.answer import Refusal
+from headgate.domain.answer import Refusal, Source
 from headgate.domain.failure import Failure
+from headgate.domain.request import Request
 from headgate.protocol.chat import Chat, InvalidBody, parse_chat
 from headgate.protocol.openai import completion_body, stream_of
-from headgate.runtime.driver import Answered, Committed
+from headgate.protocol.replay import events_of
+from headgate.runtime.answers import Wish
 from headgate.runtime.errand import ChatErrand
+from headgate.runtime.outcome import Answered, Committed
 from headgate.server import background
 from headgate.server.auth import Identity
 from headgate.server.controls import Controls, InvalidControl, read_controls
 from headgate.server.errors import invalid, refusal_parts
 from headgate.server.forms import Form, Translation
 from headgate.server.gateway import Gateway
-from headgate.server.labels import EVENT_STREAM, JSON, LOCAL_MODEL, headers_of, labels, lines_of, request_id
+from headgate.server.labels import (
+    EVENT_STREAM,
+    JSON,
+    LOCAL_MODEL,
+    headers_of,
+    labels,
+    lines_of,
+    request_id,
+    steady_labels,
+)
 from headgate.server.outcome import Outgoing, overhead_s, refused, told, unreadable
 from headgate.server.visit import Receive, Scope, Send, busy, read_json, refuse, send_whole, watched
+from headgate.server.wishes import asked, wish_of
 
 __all__ = ["LOCAL_MODEL", "answer"]
 
+_CACHE: Final = Source.CACHE
 _ANSWER: Final = Ending.ANSWER  # looking up a member of an enum costs as much as a call
 _JSON: Final = lines_of([JSON])
 _STREAMED: Final = lines_of([EVENT_STREAM])
@@ -50,6 +64,13 @@ async def answer(
     if isinstance(body, Refusal):
         await _refuse(scope, send, body, name, form)
         return
+    ready = gateway.ready
+    if ready is not None and form is None and not ready.is_empty:
+        digest = ready.digest(scope["headers"], identity, scope["path"], body)
+        found = None if digest is None else ready.take(digest, name, started_at)
+        if found is not None:
+            await send_whole(scope, send, 200, *found)
+            return
     if not gateway.enter(identity.tenant):
         await _refuse(scope, send, busy(), name, form)
         return
@@ -69,28 +90,24 @@ async def _answer(
     started_at: float,
     form: Form | None,
 ) -> None:
-    translation = None
-    try:
-        if form is not None:
-            translation = form.read(body, name, int(gateway.clock.wall()))
-            body = translation.body
-        chat = parse_chat(body)
-        controls = read_controls(scope["headers"], chat.controls, identity)
-    except InvalidBody as problem:
-        await _refuse(scope, send, invalid(problem.message, problem.param), name, form)
+    understood = _understood(gateway, scope, body, identity, name, started_at, form)
+    if isinstance(understood, Refusal):
+        await _refuse(scope, send, understood, name, form)
         return
-    except InvalidControl as problem:
-        await _refuse(scope, send, problem.refusal, name, form)
-        return
-    request = gateway.intake.request(
-        chat, controls, request_id=name, tenant=identity.tenant, now=started_at, own_key=identity.own_key_id
-    )
-    if isinstance(request, Refusal):
-        await _refuse(scope, send, request, name, form)
-        return
+    chat, translation, controls, request, wish = understood
     aside, out = None, scope
     if controls.background or controls.webhook:
-        aside = await _set_aside(gateway, scope, send, controls, chat, body, identity, name, form)
+        aside = await _set_aside(
+            gateway,
+            scope,
+            send,
+            controls,
+            chat,
+            body if translation is None else translation.body,
+            identity,
+            name,
+            form,
+        )
         if aside is None:
             return
         out, send = aside.scope, aside.send
@@ -98,8 +115,8 @@ async def _answer(
     answered = None
     errand = ChatErrand(chat, gateway.handling)
     try:
-        answered = await gateway.ask(request, errand, identity.own_key)
-        marks = _marks(answered, overhead_s(gateway, answered, started_at), controls, errand, translation)
+        answered = await asked(gateway, request, errand, wish, identity.own_key)
+        marks = _marks(answered, overhead_s(gateway, answered, started_at), controls, errand, translation, wish)
         if answered.stream is not None:
             watch.limit(request.deadline_at - gateway.clock.now())
             if form is not None:
@@ -107,7 +124,10 @@ async def _answer(
             await _stream(send, answered.stream, marks, translation)
         else:
             watch.stop()
-            await send_whole(out, send, *_whole(gateway, answered, chat, marks, form, translation))
+            whole = _whole(gateway, answered, chat, marks, form, translation)
+            if answered.entry is not None and form is None and aside is None and not controls.explain:
+                _keep_ready(gateway, scope, identity, body, answered, whole)
+            await send_whole(out, send, *whole)
     except asyncio.CancelledError:
         if not watch.gone:
             raise
@@ -117,6 +137,37 @@ async def _answer(
             aside.close()
         if answered is not None and answered.stream is not None:
             await answered.stream.aclose()
+
+
+Understood = tuple[Chat, Translation | None, Controls, Request, Wish | None]
+
+
+def _understood(
+    gateway: Gateway,
+    scope: Scope,
+    body: bytes,
+    identity: Identity,
+    name: str,
+    started_at: float,
+    form: Form | None,
+) -> Understood | Refusal:
+    """What a body asks for, or why it cannot be asked."""
+    translation = None
+    try:
+        if form is not None:
+            translation = form.read(body, name, int(gateway.clock.wall()))
+        chat = parse_chat(body if translation is None else translation.body)
+        controls = read_controls(scope["headers"], chat.controls, identity)
+        request = gateway.intake.request(
+            chat, controls, request_id=name, tenant=identity.tenant, now=started_at, own_key=identity.own_key_id
+        )
+        if isinstance(request, Refusal):
+            return request
+        return chat, translation, controls, request, wish_of(gateway, chat, request, controls)
+    except InvalidBody as problem:
+        return invalid(problem.message, problem.param)
+    except InvalidControl as problem:
+        return problem.refusal
 
 
 async def _set_aside(
@@ -142,13 +193,19 @@ async def _set_aside(
 
 
 def _marks(
-    answered: Answered, spent_s: float, controls: Controls, errand: ChatErrand, translation: Translation | None
+    answered: Answered,
+    spent_s: float,
+    controls: Controls,
+    errand: ChatErrand,
+    translation: Translation | None,
+    wish: Wish | None,
 ) -> bytes:
     """Where the answer came from; for a client who asks why, also that."""
     if not controls.explain:
         return labels(answered, overhead_s=spent_s)
     notes = errand.notes if translation is None else (*translation.notes, *errand.notes)
-    return labels(answered, overhead_s=spent_s, explain=controls.inactive, notes=notes)
+    key = None if wish is None else wish.ticket.key
+    return labels(answered, overhead_s=spent_s, explain=controls.inactive, notes=notes, cache_key=key)
 
 
 def _whole(
@@ -156,10 +213,14 @@ def _whole(
 ) -> Outgoing:
     """What goes out for whatever is not an upstream stream."""
     ending, body = answered.finish.ending, answered.body
+    is_stream = answered.finish.source is _CACHE and chat.stream  # which the cache has as a whole
+    if is_stream:
+        assert body is not None
+        body = events_of(body, include_usage=chat.include_usage)
     if form is None:
         if ending is _ANSWER:
             assert body is not None
-            return 200, _JSON + marks, body
+            return 200, (_STREAMED_ON if is_stream else _JSON) + marks, body
         return _local(gateway, answered, chat, marks) if ending is Ending.LOCAL else told(gateway, answered, marks)
     assert translation is not None
     name = answered.journey.request.id
@@ -175,6 +236,17 @@ def _whole(
         return 200, head, writer.feed(body) + writer.end()
     whole = translation.whole(body)
     return refused(unreadable(whole), name, marks, form) if isinstance(whole, Failure) else (200, head, whole)
+
+
+def _keep_ready(
+    gateway: Gateway, scope: Scope, identity: Identity, raw: bytes, answered: Answered, whole: Outgoing
+) -> None:
+    """Have an answer of the cache ready for whoever sends the same bytes again."""
+    ready = gateway.ready
+    digest = None if ready is None else ready.digest(scope["headers"], identity, scope["path"], raw)
+    if ready is not None and digest is not None:
+        head = _STREAMED_ON if answered.journey.request.stream else _JSON
+        ready.keep(digest, answered, head + steady_labels(answered).encode(), whole[2])
 
 
 def _local(gateway: Gateway, answered: Answered, chat: Chat, marks: bytes) -> Outgoing:

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from headgate.cache.rules import CacheMode, CacheScope
 from headgate.domain.request import Priority
 
 BODY_FIELD: Final = "headgate"
@@ -37,23 +38,6 @@ class LocalMode(StrEnum):
 
     AUTO = "auto"
     OFF = "off"
-
-
-class CacheMode(StrEnum):
-    """How the cache takes part."""
-
-    ON = "on"
-    OFF = "off"
-    REFRESH = "refresh"
-    ONLY = "only"
-
-
-class CacheScope(StrEnum):
-    """Who shares a cached answer."""
-
-    USER = "user"
-    TENANT = "tenant"
-    SHARED = "shared"
 
 
 class CoalesceMode(StrEnum):
@@ -138,7 +122,7 @@ CONTROLS: Final = (
         name="request-type", kind=_TEXT, since=Since.OPERATED, meaning="A label that budgets and reports are split by."
     ),
     Control(name="module", kind=_TEXT, since=Since.OPERATED, meaning="The part of the application that asks."),
-    Control(name="user", kind=_TEXT, since=Since.OPERATED, meaning="The end user, for budgets and reports."),
+    Control(name="user", kind=_TEXT, meaning="The end user, whose answers scope `user` of the cache keeps apart."),
     Control(name="tenant", admin_only=True, meaning="Asks on behalf of another tenant."),
     Control(name="priority", kind=_CHOICE, choices=_PRIORITIES, meaning="Who goes first when quota is short."),
     Control(name="deadline-ms", kind=_INTEGER, least=1, meaning="The answer must be there by then."),
@@ -151,22 +135,24 @@ CONTROLS: Final = (
         name="cache",
         kind=_CHOICE,
         choices=_words(CacheMode),
-        since=Since.KNOWLEDGE,
         meaning="Use the cache, leave it, renew its entry, or answer from it alone.",
     ),
     Control(
         name="cache-ttl-s",
         kind=_INTEGER,
         most=CACHE_SECONDS_MAX,
-        since=Since.KNOWLEDGE,
-        meaning="How long this answer may be kept.",
+        meaning="How long this answer may be kept, within what the tiers allow.",
     ),
     Control(
         name="cache-scope",
         kind=_CHOICE,
         choices=_words(CacheScope),
-        since=Since.KNOWLEDGE,
-        meaning="Who may be given this answer again.",
+        meaning="Who may be given this answer again: the same user, the tenant, or all who say `shared` too.",
+    ),
+    Control(
+        name="cache-tags",
+        kind=_TEXT,
+        meaning="Names that this answer can be forgotten by, with commas between.",
     ),
     Control(
         name="coalesce",
@@ -201,7 +187,12 @@ ANSWER_HEADERS: Final = (
     AnswerHeader(name="attempts", kind=_INTEGER, meaning="Calls that may have made a provider generate."),
     AnswerHeader(name="calls", kind=_INTEGER, meaning="Exchanges with providers in all."),
     AnswerHeader(name="jobs", kind=_TEXT, meaning="Ids of the background jobs that it leaves, with commas."),
-    AnswerHeader(name="cache", kind=_CHOICE, values=_CACHE_VALUES, meaning="What the cache did."),
+    AnswerHeader(
+        name="cache",
+        kind=_CHOICE,
+        values=_CACHE_VALUES,
+        meaning="What the cache did; the header `age` says how many seconds ago an answer of it was made.",
+    ),
     AnswerHeader(
         name="fitted",
         kind=_TEXT,

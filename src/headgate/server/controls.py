@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from headgate.cache.rules import CacheMode, CacheScope
 from headgate.domain.answer import Refusal, RefusalCode
 from headgate.domain.request import Priority
 from headgate.server.auth import Identity
@@ -18,8 +19,6 @@ from headgate.server.control_list import (
     CONTROLS,
     NAME_CHARS_MAX,
     TEXT_CHARS_MAX,
-    CacheMode,
-    CacheScope,
     CoalesceMode,
     Control,
     LocalMode,
@@ -35,7 +34,7 @@ JOBS_CHARS_MAX: Final = 32 * 1024
 """Of jobs in a header."""
 
 _PREFIX_CHARS: Final = len(PREFIX)
-_BEHIND_PREFIX: Final = PREFIX[:-1] + bytes([PREFIX[-1] + 1])
+BEHIND_PREFIX: Final = PREFIX[:-1] + bytes([PREFIX[-1] + 1])
 """Names with the prefix sort from it to here, and comparing is the cheapest test of a name."""
 
 
@@ -75,6 +74,7 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
     cache: CacheMode | None = None
     cache_ttl_s: int | None = None
     cache_scope: CacheScope | None = None
+    cache_tags: str | None = None
     coalesce: CoalesceMode | None = None
     schema_mode: str | None = None
     continuation: bool | None = None
@@ -102,7 +102,7 @@ def read_controls(
     A header beats the body. Raises InvalidControl. Costs under a microsecond where no control is given.
     """
     for name, _ in headers:
-        if PREFIX <= name < _BEHIND_PREFIX:
+        if PREFIX <= name < BEHIND_PREFIX:
             break
     else:
         if not body_controls:

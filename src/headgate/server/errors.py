@@ -20,6 +20,7 @@ TYPES: Final = {
     RefusalCode.INVALID_REQUEST: "invalid_request_error",
     RefusalCode.INVALID_API_KEY: "authentication_error",
     RefusalCode.FORBIDDEN: "permission_error",
+    RefusalCode.NOT_CACHED: "api_error",
 }
 
 Parts = tuple[int, list[Header], bytes]

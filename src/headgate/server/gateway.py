@@ -14,19 +14,24 @@ from headgate.catalog import Catalog, Model
 from headgate.domain.answer import Refusal
 from headgate.local.skills import NO_SUPPLIES, Supplies
 from headgate.observe.stories import Stories
+from headgate.runtime.answers import Answers
 from headgate.runtime.cache import Cache
 from headgate.runtime.clock import Clock
-from headgate.runtime.driver import Answered, Driver
+from headgate.runtime.driver import Driver
+from headgate.runtime.outcome import Answered
+from headgate.runtime.settings_cache import CacheSettings
 from headgate.runtime.settings_model import AudioSettings, BatchSettings, HandlingSettings
 from headgate.runtime.spool import Spools
 from headgate.server.auth import Door
 from headgate.server.intake import Intake, unknown_model
+from headgate.server.ready import ReadyAnswers
 from headgate.store.sqlite import SqliteStore
 
 READY: Final = 200
 NOT_READY: Final = 503
 _AUDIO: Final = AudioSettings()
 _BATCH: Final = BatchSettings()
+_CACHE: Final = CacheSettings()
 
 
 Asks: TypeAlias = Callable[..., Awaitable[Answered]]
@@ -69,6 +74,7 @@ class Gateway:
         store: SqliteStore | None = None,
         cache: Cache | None = None,
         supplies: Supplies = NO_SUPPLIES,
+        caching: CacheSettings = _CACHE,
     ) -> None:
         self.driver = driver
         self.coalescer: Coalescer | None = None
@@ -94,6 +100,13 @@ class Gateway:
         self.store = store
         self.cache = cache
         self.supplies = supplies
+        self.caching = caching
+        self.answers = (
+            None
+            if cache is None
+            else Answers(driver, cache, most_bytes=caching.max_entry_bytes, single_flight=caching.single_flight)
+        )
+        self.ready = None if cache is None else ReadyAnswers(cache, driver.observe)
         self._most = max_in_flight
         self._most_per_tenant = max_in_flight_per_tenant
         self._inside: dict[str, int] = {}
@@ -125,6 +138,7 @@ class Gateway:
     def beside(self, intake: Intake) -> "Gateway":
         """The same house with an intake of its own, and its own count of who is inside: they take nobody's place."""
         twin = copy.copy(self)
+        twin.ready = None  # what is ready is for requests that mean the same by the same bytes
         twin.intake = intake
         twin._inside, twin._in_flight = {}, 0  # noqa: SLF001 - of its own kind
         twin._most_per_tenant = self._most  # noqa: SLF001

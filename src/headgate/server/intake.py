@@ -17,6 +17,7 @@ from headgate.protocol.chat import Chat, InvalidBody
 from headgate.protocol.compound import COMPOUND, for_successor
 from headgate.runtime.answering import tool_required
 from headgate.runtime.packing import least_weight
+from headgate.runtime.settings_cache import RouteCache
 from headgate.runtime.settings_model import Failover, RouteSettings
 from headgate.server.control_list import CoalesceMode
 from headgate.server.controls import NO_CONTROLS, Controls
@@ -273,6 +274,10 @@ class Intake:
             fixed=fixed,
             trims_to=0.0,
         )
+
+    def cache_of(self, route: str | None) -> RouteCache:
+        """What a route that is known says of the cache."""
+        return self._routes[route or DEFAULT].cache
 
     def resolve(self, name: str, needs: Need, *, substitute: bool) -> Resolution | None:
         """What a model's name means."""

@@ -14,7 +14,7 @@ import msgspec
 from headgate.decide.actions import Ending
 from headgate.domain.answer import Source, Tried
 from headgate.observe.stories import usd
-from headgate.runtime.driver import Answered
+from headgate.runtime.outcome import Answered
 
 Header = tuple[bytes, bytes]
 
@@ -25,6 +25,7 @@ JSON: Final[Header] = (b"content-type", b"application/json")
 EVENT_STREAM: Final[Header] = (b"content-type", b"text/event-stream; charset=utf-8")
 _ABANDONED: Final = Ending.ABANDONED
 _UPSTREAM: Final = Source.UPSTREAM  # looking up a member of an enum costs as much as a call
+_MADE_BY_MODELS: Final = frozenset({Source.UPSTREAM, Source.CACHE})
 LOCAL_MODEL: Final = "headgate/local"
 MAX_NOTES: Final = 16
 """Notes that a header tells."""
@@ -38,12 +39,14 @@ def request_id(name: str) -> Header:
 
 class Explanation(msgspec.Struct, frozen=True):
     """What `x-headgate-explain` says: controls that were given and do not work yet, the models that could serve, in
-    order, what was tried in vain before the header was sent, and what was left out of the request on its way."""
+    order, what was tried in vain before the header was sent, what was left out of the request on its way, and the key
+    of the answer in the cache, None where the cache took no part."""
 
     inactive: tuple[str, ...]
     candidates: tuple[str, ...]
     tried: tuple[Tried, ...]
     notes: tuple[str, ...] = ()
+    cache_key: str | None = None
 
 
 def lines_of(headers: Iterable[Header]) -> bytes:
@@ -58,32 +61,48 @@ def headers_of(lines: bytes) -> list[Header]:
 
 
 def labels(
-    answered: Answered, *, overhead_s: float, explain: tuple[str, ...] | None = None, notes: Sequence[str] = ()
+    answered: Answered,
+    *,
+    overhead_s: float,
+    explain: tuple[str, ...] | None = None,
+    notes: Sequence[str] = (),
+    cache_key: str | None = None,
 ) -> bytes:
     """Where the answer came from and what it took, as lines of a head; `explain` are the inactive controls of a client
     who asked why, and `notes` are for them too."""
+    journey = answered.journey
+    request = journey.request
+    lines = (
+        f"x-request-id: {request.id}\r\n{steady_labels(answered)}x-headgate-overhead-ms: {overhead_s * 1000:.2f}\r\n"
+    )
+    if answered.age_s is not None:
+        lines += f"age: {int(answered.age_s)}\r\n"
+    if journey.cost_nanousd:
+        lines += f"x-headgate-cost-usd: {usd(journey.cost_nanousd)}\r\n"
+    if journey.fitted is not None and (answered.finish.source is _UPSTREAM or answered.stream is not None):
+        lines += f"x-headgate-fitted: {journey.fitted}\r\n"
+    if explain is not None:
+        told = Explanation(explain, request.candidates, journey.tried, tuple(notes)[:MAX_NOTES], cache_key)
+        lines += f"x-headgate-explain: {json.dumps(msgspec.to_builtins(told))}\r\n"  # ASCII, whatever a client wrote
+    return lines.encode()
+
+
+def steady_labels(answered: Answered) -> str:
+    """Those that are the same for every answer of this kind."""
     journey, finish = answered.journey, answered.finish
-    request, call = journey.request, journey.open
+    call = journey.open
     source = finish.source or (_UPSTREAM if answered.stream is not None else None)
     served = journey.served if call is None else call.plan.deployment
-    shared = _shared_lines(
-        request.model_asked,
+    return _shared_lines(
+        journey.request.model_asked,
         source,
         None if served is None else served.provider,
         None if served is None else served.model,
         journey.attempts if call is None else journey.attempts + 1,  # a stream: its one attempt is not over yet
         journey.calls,
         "" if finish.ending is _ABANDONED else finish.reason or journey.why,
+        answered.cache,
     )
-    lines = f"x-request-id: {request.id}\r\n{shared}x-headgate-overhead-ms: {overhead_s * 1000:.2f}\r\n"
-    if journey.cost_nanousd:
-        lines += f"x-headgate-cost-usd: {usd(journey.cost_nanousd)}\r\n"
-    if journey.fitted is not None and source is _UPSTREAM:
-        lines += f"x-headgate-fitted: {journey.fitted}\r\n"
-    if explain is not None:
-        told = Explanation(explain, request.candidates, journey.tried, tuple(notes)[:MAX_NOTES])
-        lines += f"x-headgate-explain: {json.dumps(msgspec.to_builtins(told))}\r\n"  # ASCII, whatever a client wrote
-    return lines.encode()
 
 
 def local_labels(name: str, asked: str, *, overhead_s: float) -> bytes:
@@ -119,16 +138,17 @@ def _shared_lines(
     attempts: int,
     calls: int,
     reason: str,
+    cache: str = "off",
 ) -> str:
     headers = [("model-asked", _ascii(asked))]
     if source is not None:
         headers.append(("source", source.value))
-    if source is Source.UPSTREAM and provider is not None and model is not None:
+    if source in _MADE_BY_MODELS and provider is not None and model is not None:
         headers.append(("provider", _ascii(provider)))
         headers.append(("model-served", _ascii(model)))
     elif source is Source.LOCAL:
         headers.append(("model-served", model if provider is None and model is not None else LOCAL_MODEL))
-    headers += [("attempts", str(attempts)), ("calls", str(calls)), ("cache", "off")]
+    headers += [("attempts", str(attempts)), ("calls", str(calls)), ("cache", cache)]
     if reason:
         headers.append(("reason", _ascii(reason)))
     return "".join([f"x-headgate-{name}: {value}\r\n" for name, value in headers])

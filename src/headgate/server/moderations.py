@@ -11,8 +11,8 @@ from headgate.domain.answer import Refusal
 from headgate.domain.request import Request
 from headgate.protocol.chat import parse_chat
 from headgate.protocol.moderation import Moderation, moderation_body, moderation_chat, parse_moderation
-from headgate.runtime.driver import Answered
 from headgate.runtime.errand_moderation import ModerationErrand
+from headgate.runtime.outcome import Answered
 from headgate.server.control_list import LocalMode
 from headgate.server.controls import Controls, read_controls
 from headgate.server.errors import invalid

@@ -6,7 +6,7 @@ from headgate.decide.actions import Ending
 from headgate.domain.answer import Refusal, RefusalCode
 from headgate.domain.failure import Failure
 from headgate.protocol.errors import redact
-from headgate.runtime.driver import Answered
+from headgate.runtime.outcome import Answered
 from headgate.server.errors import refusal_parts
 from headgate.server.forms import Form
 from headgate.server.gateway import Gateway

@@ -162,6 +162,8 @@ class VirtualDriver:
                 case a.AnswerLocally():
                     run.local = run.errand.answer_locally(run.request, action.reason)
                     actions = self._turn(run, e.AnsweredLocally(run.local is not None))
+                case a.LookUp():
+                    actions = self._turn(run, e.CacheMissed())  # worlds have no caches
                 case _:
                     raise AssertionError(f"{action} is not for a driver")
 
