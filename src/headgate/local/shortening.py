@@ -79,7 +79,7 @@ def _snapped(text: str, at: int, least: int) -> int:
         found = text.rfind(sign, least, at)
         if found >= 0:
             return found
-    return _between_characters(text, at, -1)
+    return between_characters(text, at, -1)
 
 
 def _snapped_up(text: str, at: int, most: int) -> int:
@@ -87,10 +87,10 @@ def _snapped_up(text: str, at: int, most: int) -> int:
         found = text.find(sign, at, most)
         if found >= 0:
             return found
-    return _between_characters(text, at, 1)
+    return between_characters(text, at, 1)
 
 
-def _between_characters(text: str, at: int, step: int) -> int:
+def between_characters(text: str, at: int, step: int) -> int:
     """The next place from `at` on where no mark is parted from what it stands on."""
     for _ in range(MOST_EXTENDING):
         if not 0 < at < len(text) or not (_extends(text[at]) or text[at - 1] == "\u200d"):

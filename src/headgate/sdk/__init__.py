@@ -17,6 +17,7 @@ from headgate.sdk.hearing import AudioFile
 from headgate.sdk.many import Many, ManySync
 from headgate.sdk.options import CallOptions, ChatOptions
 from headgate.sdk.packing import Packed
+from headgate.sdk.parts import ExtractedLong, Summary
 from headgate.sdk.problems import HeadgateError, InvalidRequest, Refused, StreamBroke, UpstreamRefused
 from headgate.sdk.progress import Progress
 from headgate.sdk.results import (
@@ -45,6 +46,7 @@ __all__ = [
     "Error",
     "Event",
     "Extracted",
+    "ExtractedLong",
     "Headgate",
     "HeadgateError",
     "HeadgateSync",
@@ -61,6 +63,7 @@ __all__ = [
     "Segment",
     "Speech",
     "StreamBroke",
+    "Summary",
     "Token",
     "ToolCall",
     "Transcript",

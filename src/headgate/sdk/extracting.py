@@ -83,10 +83,11 @@ def extracted(answer: Answer, wanted: type[T] | Mapping[str, object]) -> Extract
         raise HeadgateError(f"The answer of {answer.model_served} is no JSON: {error}") from None
     if flag.partial:
         return Extracted(value, answer, flag.level, flag.missing)
-    return Extracted(_converted(value, wanted), answer)
+    return Extracted(converted(value, wanted), answer)
 
 
-def _converted(value: Any, wanted: type[T] | Mapping[str, object]) -> T:
+def converted(value: Any, wanted: type[T] | Mapping[str, object]) -> T:
+    """The value as the type that was asked for. Raises HeadgateError."""
     if isinstance(wanted, Mapping):
         return cast("T", value)
     validate = getattr(wanted, "model_validate", None)
