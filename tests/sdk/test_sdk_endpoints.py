@@ -34,7 +34,7 @@ from headgate.domain.answer import RefusalCode, Source
 from headgate.local.embedding import embed as own_vectors
 from headgate.protocol.audio import EXTENSIONS
 from headgate.runtime.settings import load_settings
-from headgate.sdk import AnswerStream, AnswerStreamSync, AudioFile, CallOptions, ChatOptions
+from headgate.sdk import AnswerStream, AnswerStreamSync, AudioFile, CallOptions, ChatOptions, Many, ManySync
 from headgate.sdk.embedding import read_vectors
 from headgate.sdk.options import CONTROL_FIELDS
 from headgate.simulator.faults import Fault, FaultKind
@@ -544,7 +544,12 @@ def test_both_doors_have_the_same_signatures(name: str) -> None:
     types, others = (typing.get_type_hints(getattr(door, name)) for door in (Headgate, HeadgateSync))
     result, other = types.pop("return"), others.pop("return")
     assert {key: str(kind) for key, kind in types.items()} == {key: str(kind) for key, kind in others.items()}
-    assert (str(result), str(other)) in {(str(other), str(other)), (str(AnswerStream), str(AnswerStreamSync))}
+    counterparts = {
+        (str(AnswerStream), str(AnswerStreamSync)),
+        (str(Many), str(ManySync)),
+        ("headgate.sdk.conversing.Conversation[~T]", "headgate.sdk.conversing_sync.ConversationSync[~T]"),
+    }
+    assert (str(result), str(other)) in {(str(other), str(other)), *counterparts}
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -22,7 +22,7 @@ from headgate.domain.fact import Fact, JobEnded
 from headgate.runtime.clock import Clock
 from headgate.runtime.settings_background import BackgroundSettings
 from headgate.store.contract import JobStore
-from headgate.store.job_rows import ClaimedJob, JobEnd, JobRow, JobStatus, NewDelivery, NewJob
+from headgate.store.job_rows import ENDED, ClaimedJob, JobEnd, JobRow, JobStatus, NewDelivery, NewJob
 from headgate.store.problems import StoreError
 
 MOST_CRASHES: Final = 5
@@ -68,6 +68,7 @@ class JobRunner:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._waiters: dict[str, asyncio.Event] = {}
         self._saving: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -137,6 +138,15 @@ class JobRunner:
     def wake(self) -> None:
         """There may be something to do."""
         self._changed.set()
+
+    async def ended(self, tenant: str, job_id: str) -> JobRow | None:
+        """The row of a job once it has ended; None where there is none. Raises StoreError."""
+        while True:
+            waiter = self._waiters.setdefault(job_id, asyncio.Event())
+            row = await self.jobs.find(tenant, job_id)
+            if row is None or row.status in ENDED:
+                return row
+            await waiter.wait()
 
     async def cancel(self, tenant: str, job_id: str) -> JobRow | None:
         """Cancel a job: its row, None where there is none. Raises IllegalTransition for one that has ended."""
@@ -234,6 +244,8 @@ class JobRunner:
 
     def _note(self, job_id: str, tenant: str, kind: str, status: JobStatus, attempts: int, created_at: float) -> None:
         took_s = max(0.0, self._clock.wall() - created_at)
+        if (waiter := self._waiters.pop(job_id, None)) is not None:
+            waiter.set()
         self._observe(JobEnded(self._clock.now(), job_id, tenant, kind, status.value, attempts, took_s))
 
     async def _keep_up(self) -> None:

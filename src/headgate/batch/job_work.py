@@ -3,6 +3,7 @@
 It keeps nothing: what came of it is a value for whoever keeps jobs.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
@@ -80,7 +81,7 @@ class JobWork:
             case ExtractWork():
                 return _extracted(await self._chat(tenant, bytes(work.body), tries))
             case LocalWork():
-                return self._skills(work)
+                return await asyncio.to_thread(self._skills, work)
             case ReportWork():
                 return await self._report(tenant, work, tries)
 

@@ -14,6 +14,7 @@ from headgate.cli import (
     caching,
     chatting,
     documents,
+    jobs,
     keys,
     listing,
     local,
@@ -40,6 +41,7 @@ app.command("models")(listing.models)
 app.command("usage")(usage.usage)
 app.add_typer(batching.app, name="batch")
 app.add_typer(caching.app, name="cache")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(settings.app, name="config")
 app.add_typer(documents.app, name="docs")

@@ -11,9 +11,12 @@
 from headgate.catalog import Model
 from headgate.sdk.answer import Answer, Done, Error, Event, Token, ToolCall
 from headgate.sdk.blocking import AnswerStreamSync, HeadgateSync
+from headgate.sdk.conversing import Conversation, Extraction
+from headgate.sdk.conversing_sync import ConversationSync, ExtractionSync, JobHandleSync
 from headgate.sdk.door import AnswerStream, Headgate
 from headgate.sdk.extracting import Extracted
 from headgate.sdk.hearing import AudioFile
+from headgate.sdk.jobs import JobFailed, JobHandle, JobResult
 from headgate.sdk.many import Many, ManySync
 from headgate.sdk.options import CallOptions, ChatOptions
 from headgate.sdk.packing import Packed
@@ -41,16 +44,24 @@ __all__ = [
     "BatchResult",
     "CallOptions",
     "ChatOptions",
+    "Conversation",
+    "ConversationSync",
     "Done",
     "Embeddings",
     "Error",
     "Event",
     "Extracted",
     "ExtractedLong",
+    "Extraction",
+    "ExtractionSync",
     "Headgate",
     "HeadgateError",
     "HeadgateSync",
     "InvalidRequest",
+    "JobFailed",
+    "JobHandle",
+    "JobHandleSync",
+    "JobResult",
     "Labelled",
     "Many",
     "ManySync",

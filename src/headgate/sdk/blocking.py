@@ -17,6 +17,7 @@ from headgate.runtime.loop import new_event_loop
 from headgate.runtime.settings import RouteSettings, Settings
 from headgate.sdk.answer import Answer, Done, Error, Event
 from headgate.sdk.batching import WITHIN_S
+from headgate.sdk.conversing_sync import ConversationSync
 from headgate.sdk.door import AnswerStream, Headgate
 from headgate.sdk.extracting import Extracted
 from headgate.sdk.hearing import AudioFile
@@ -88,6 +89,32 @@ class HeadgateSync(LargeSync):
             text, schema_or_type, instructions=instructions, examples=examples, model=model, **options
         )
         return self._run(work)
+
+    @with_options
+    def converse(
+        self,
+        messages: Messages,
+        *,
+        extract: type[T] | Mapping[str, object] | None = None,
+        background: Sequence[Mapping[str, object]] = (),
+        webhook: str | None = None,
+        model: str | None = None,
+        extract_model: str | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> ConversationSync[T]:
+        """The reply as soon as it is ready, and handles to the rest, as `Headgate.converse`."""
+        said = self._run(
+            self._gate.converse(
+                messages,
+                extract=extract,
+                background=background,
+                webhook=webhook,
+                model=model,
+                extract_model=extract_model,
+                **options,
+            )
+        )
+        return ConversationSync(self._run, said)
 
     @with_options
     def stream(

@@ -5,11 +5,11 @@ A request goes the way of an HTTP request, through the same reader, intake and d
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 import msgspec
 
@@ -25,10 +25,12 @@ from headgate.runtime.settings_model import HandlingSettings
 from headgate.sdk.answer import Answer, Done, Error, Event, Token
 from headgate.sdk.asking import Asking
 from headgate.sdk.batching import WITHIN_S, results_of
+from headgate.sdk.conversing import Bringing, Conversation, conversed
 from headgate.sdk.demo import UPSTREAM, start_simulator
 from headgate.sdk.embedding import vectors_of
 from headgate.sdk.extracting import TASK, Extracted, extracted, request_for
 from headgate.sdk.hearing import AUDIO_TIER, WORD_FIELDS, AudioFile, transcript_of
+from headgate.sdk.jobs import PassingJobs
 from headgate.sdk.large import Large
 from headgate.sdk.local_skills import LocalSkills
 from headgate.sdk.many import MakeErrand
@@ -43,6 +45,7 @@ from headgate.server.auth import LOCAL_TENANT
 from headgate.server.controls import Controls, InvalidControl
 from headgate.server.embeddings import LOCAL_EMBEDDINGS
 from headgate.server.gateway import Gateway
+from headgate.server.jobbing import work_of
 from headgate.server.wishes import asked, wish_of
 from headgate.store.place import usual_path
 from headgate.store.problems import StoreError
@@ -86,6 +89,8 @@ class Headgate(Large):
         self._simulator: SimulatorServer | None = None
         self._gateway: Gateway | None = None
         self._starting: asyncio.Lock | None = None
+        self._passing: PassingJobs | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
 
@@ -129,6 +134,12 @@ class Headgate(Large):
     async def close(self) -> None:
         """End every connection. May be called twice."""
         self._is_closed = True
+        for task in (tasks := tuple(self._tasks)):
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        if self._passing is not None:
+            await self._passing.close()
         gateway, self._gateway = self._gateway, None
         simulator, self._simulator = self._simulator, None
         if gateway is not None:
@@ -174,6 +185,44 @@ class Headgate(Large):
         messages, form = request_for(text, schema_or_type, instructions, examples)
         options = {"temperature": 0.0, "task": TASK, **options, "response_format": form}
         return extracted(await self.chat(messages, model=model, **options), schema_or_type)
+
+    @with_options
+    async def converse(
+        self,
+        messages: Messages,
+        *,
+        extract: type[T] | Mapping[str, object] | None = None,
+        background: Sequence[Mapping[str, object]] = (),
+        webhook: str | None = None,
+        model: str | None = None,
+        extract_model: str | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> Conversation[T]:
+        """The reply as soon as it is ready, and handles to the rest: what `extract` asks for taken out of the user's
+        message alongside, and jobs in the background as over HTTP, durable where the gate has a store.
+
+        `webhook` names a target of the settings that is told of the jobs. Raises as `chat`.
+        """
+        gateway = await self.start()
+        message = parse_chat(body_of(messages, model, {}, stream=False)).last_user_text
+        if self._passing is None:
+            self._passing = PassingJobs(
+                work_of(gateway, self.settings), LOCAL_TENANT, self.settings.background.concurrency
+            )
+        most = self.settings.background.max_per_request
+        jobs = Bringing(gateway, self._passing, background, webhook, message, most)
+        task = None
+        if extract is not None:
+            task = self._alongside(self.extract(message, extract, model=extract_model))
+        return await conversed(lambda: self.chat(messages, model=model, **options), task, jobs)
+
+    def _alongside(self, work: Coroutine[Any, Any, Extracted[T]]) -> "asyncio.Task[Extracted[T]]":
+        """A task that ends with the gate; whoever holds it need not wait for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+        return task
 
     @with_options
     def stream(self, messages: Messages, *, model: str | None = None, **options: Unpack[ChatOptions]) -> "AnswerStream":

@@ -58,8 +58,6 @@ class ChatOptions(CallOptions, total=False):
     coalesce: Literal["auto", "off"] | None
     schema_mode: str | None
     continuation: bool | None
-    background: bool | Sequence[Mapping[str, object]] | None
-    webhook: str | None
     explain: bool | None
 
     temperature: float | None

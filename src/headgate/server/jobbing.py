@@ -1,6 +1,7 @@
 """Joins a gateway and what it does in the background: the runner of jobs, their webhooks, the schedules."""
 
 import secrets
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -25,7 +26,7 @@ def work_of(gateway: Gateway, settings: Settings) -> JobWork:
         gateway.catalog, settings.routes, substitute=True, patience_s=PATIENCE_S, deadline_s=DEADLINE_S
     )
     gather = None if gateway.store is None else Reporter(gateway.store)
-    return JobWork(LineDoor(gateway.beside(intake), BACKGROUND), gather, run_skill)
+    return JobWork(LineDoor(gateway.beside(intake), BACKGROUND), gather, partial(run_skill, gateway.supplies))
 
 
 def add_jobs(gateway: Gateway, settings: Settings) -> None:
