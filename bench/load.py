@@ -33,6 +33,8 @@ class Load(msgspec.Struct, frozen=True):
     path: str = PATH
     headers: tuple[str, ...] = ()
     """Further header lines, such as an authorization."""
+    fields: str = ""
+    """Further fields of the body, as `,"temperature":0`."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -55,7 +57,7 @@ def request_bytes(load: Load) -> bytes:
     """The one request that is sent again and again."""
     stream = b',"stream":true' if load.streamed else b""
     start = b'{"model":"llama-3.1-8b-instant","messages":[{"role":"user","content":"'
-    end = b'"}],"max_tokens":64' + stream + b"}"
+    end = b'"}],"max_tokens":64' + load.fields.encode() + stream + b"}"
     body = start + b"w" * (BODY_BYTES - len(start) - len(end)) + end
     lines = "".join(f"{line}\r\n" for line in load.headers)
     head = (

@@ -225,7 +225,7 @@ def _whole(
     assert translation is not None
     name = answered.journey.request.id
     marks += form.lines(name)
-    head = _JSON + marks
+    head = (_STREAMED_ON if is_stream else _JSON) + marks
     if ending is Ending.LOCAL:
         _, head, body = _local(gateway, answered, chat, marks)
     elif ending is not _ANSWER:
