@@ -153,6 +153,34 @@ async def test_structure_is_asked_for_beside_a_trimmed_prompt() -> None:
     assert seen.body["messages"][-1]["content"].endswith("Answer in JSON.")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_other_doors(stream: bool) -> None:
+    """Anthropic's messages and OpenAI's responses are chats inside, and trimmed as such."""
+    said = [{"role": "user", "content": words(5_000)}]
+    asked = {
+        "/v1/messages": {"model": BIG, "max_tokens": 40, "messages": said, "stream": stream},
+        "/v1/responses": {"model": BIG, "max_output_tokens": 40, "input": said, "stream": stream},
+    }
+    async with open_house(pretend(), route=MAY, toml=SMALL_WINDOW) as house:
+        for path, body in asked.items():
+            named = {"content-type": "application/json"}
+            answer = await house.fetch("POST", path, msgspec.json.encode(body), named)
+            assert answer.status == 200
+            assert prompts(answer)[1] <= 2_700
+        assert all("tokens left out ...]" in str(seen.body["messages"]) for seen in house.seen)
+
+
+async def test_trimmed_answer_is_not_kept() -> None:
+    """The cache takes no answer to a part of the words for one to all of them."""
+    async with open_house(pretend(), route=MAY, toml=SMALL_WINDOW) as house:
+        for _ in range(2):
+            answer = await house.ask(chat(words(5_000), temperature=0))
+            assert answer.label("source") == "upstream"
+        whole = [await house.ask(chat("short", temperature=0)) for _ in range(2)]
+        assert len(house.seen) == 3
+    assert whole[1].label("source") == "cache"
+
+
 async def test_trimmed_prompts_teach_nothing_of_prompts() -> None:
     """What a model counts for words of which only a bound is known does not move the estimate."""
     async with open_house(pretend(), route=MAY, toml=SMALL_WINDOW) as house:

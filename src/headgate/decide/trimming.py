@@ -28,7 +28,7 @@ ANSWER_SHARE: Final = 0.25
 def before_the_first_call(gate: "Gate", journey: Journey, now: Instant) -> None:
     """Trim a prompt of which the estimate says that no place will ever hold it beside a usual answer."""
     request = journey.request
-    if not request.trims_to or not gate.policy.fits or _is_held(gate, journey, now):
+    if not request.trims_to or _is_held(gate, journey, now):
         return
     rooms = [
         (gate.learned.weight_within(place.model, tokens), place.model)

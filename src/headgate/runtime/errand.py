@@ -99,7 +99,7 @@ class ChatErrand:
     def _trimmed(self, most: float) -> Chat:
         """The chat with words of at most this weight; what it can be trimmed to where that is more."""
         if self._trims is None or self._trims[0] != most:
-            self._trims = most, fit_chat(self.chat, most)
+            self._trims = most, fit_chat(self.chat, most, nearly=False)
         return self._trims[1].chat
 
     def _written(self, chat: Chat, call: a.Call, model: Model, dialect: Dialect) -> Cleaned:

@@ -98,15 +98,16 @@ def least_weight(chat: Chat) -> float:
     return max(0.0, fixed) + sum(required) + weigh(_gap_note(len(chat.messages)))
 
 
-def fit_chat(chat: Chat, room: float, *, removes_repeats: bool = True) -> FittedChat:
+def fit_chat(chat: Chat, room: float, *, removes_repeats: bool = True, nearly: bool = True) -> FittedChat:
     """The chat with at most this weight: as it is where it fits. Instructions, the last thing that the user said and
-    the last message stay, if need be with their middles cut out, instructions last of all."""
+    the last message stay, if need be with their middles cut out, instructions last of all. To look for what is `nearly`
+    a repeat takes most of the time."""
     if weight(chat.prompt) <= room:
         return FittedChat(chat, _items(chat, chat, {}, {}))
     repeated: dict[int, int] = {}
     fresh = chat
     if removes_repeats:
-        fresh, repeated = _fresh(chat)
+        fresh, repeated = _fresh(chat, nearly=nearly)
         if repeated and weight(fresh.prompt) <= room:
             return FittedChat(fresh, _items(chat, fresh, {at: at for at in range(len(chat.messages))}, repeated))
     parts = [_part(fresh, unit) for unit in units(fresh.messages)]
@@ -121,14 +122,14 @@ def fit_chat(chat: Chat, room: float, *, removes_repeats: bool = True) -> Fitted
     return FittedChat(fitted, _items(chat, fitted, places, repeated), fits=False)
 
 
-def _fresh(chat: Chat) -> tuple[Chat, dict[int, int]]:
+def _fresh(chat: Chat, *, nearly: bool) -> tuple[Chat, dict[int, int]]:
     """The chat without what later messages say again, and how many tokens went from each message. What a message of
     instructions says stands there for good."""
     order = [at for at, message in enumerate(chat.messages) if message.role not in {"system", "developer"}]
     places = [place for at in reversed(order) for place in texts_at(chat.messages, at)]
     texts = [texts_at(chat.messages, place[0])[place] for place in places]
     names = ["a later message" if at else "the last message" for at in range(len(places))]
-    said, repeats = without_repeats(texts, names, weigh, nearly=True)
+    said, repeats = without_repeats(texts, names, weigh, nearly=nearly)
     if not repeats:
         return chat, {}
     gone: dict[int, int] = {}

@@ -31,7 +31,7 @@ class WordsAreKept(Invariant):
         if not action.trim_to:
             return
         self.require(request.trims_to, "words are left out that may not be", now, request.id)
-        fitted = fit_chat(run.chat, action.trim_to)
+        fitted = fit_chat(run.chat, action.trim_to, nearly=False)
         weighs, most = weight(fitted.chat.prompt), max(action.trim_to, request.trims_to * TOLERANCE + 1.0)
         self.require(weighs <= most, f"a prompt of {weighs:.1f} for {action.trim_to:.1f}", now, request.id)
         gone = [item.name for item in fitted.items if item.state is State.DROPPED]
