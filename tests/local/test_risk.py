@@ -2,8 +2,8 @@
 
 import msgspec
 import pytest
-from bench.quality_risk import INDIAN, SMS, STATED_PRECISION, STATED_RECALL, brier, cross_validate, outcome
-from bench.risk_training import load_indian
+from bench.quality_risk import STATED_PRECISION, STATED_RECALL, brier, cross_validate, outcome
+from bench.risk_training import INDIAN, SMS, load_indian
 from hypothesis import given
 from hypothesis import strategies as st
 

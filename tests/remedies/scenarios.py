@@ -474,6 +474,20 @@ CONTENT: Final = (
         said=error_in_200("tool_use_failed"),
         asks=ONE_OFF,
     ),
+    Scenario(
+        K.SAFETY_REFUSAL,
+        R.REPHRASE,
+        by(BIG, 2, keys="aa", reason=K.SAFETY_REFUSAL),
+        fault(F.SAFETY, times=1),
+        route="rephrase = true",
+    ),
+    Scenario(
+        K.SAFETY_REFUSAL,
+        R.LOCAL_SAFEGUARD,
+        Expect(status=400, code="content_filter", calls="1", body_has=b"greetings", body_lacks=b"hello"),
+        fault(F.SAFETY),
+        toml='[local.safety.categories]\ngreetings = ["hello"]',
+    ),
     Scenario(K.SAFETY_REFUSAL, R.RELAY, Expect(status=400, code="content_policy_violation"), fault(F.SAFETY)),
     Scenario(K.SAFETY_REFUSAL, R.ANSWER_LOCALLY, local(K.SAFETY_REFUSAL), said=error_in_200("content_filter")),
     Scenario(

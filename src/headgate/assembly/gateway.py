@@ -18,6 +18,7 @@ from headgate.protocol.dialects import DIALECTS
 from headgate.runtime.cache import Cache
 from headgate.runtime.clock import Clock, MonotonicClock
 from headgate.runtime.driver import Connection, Driver
+from headgate.runtime.screening import screening_of
 from headgate.runtime.settings import ProviderSettings, Secret, Settings
 from headgate.runtime.upstream_proxy import open_upstream
 from headgate.server.auth import Door
@@ -51,8 +52,7 @@ def make_gateway(
 ) -> Gateway:
     """A gateway that is ready once `start` was awaited in the loop where it will run; `stop` closes its store too.
 
-    `keeps_quota` is False where a pretend upstream forgets its own. `tell` hears what an operator should know of the
-    start.
+    `keeps_quota` is False where a pretend upstream forgets its own. `tell` hears what an operator should know.
     """
     catalog = catalog_of(settings)
     gate = make_gate(settings, catalog, dice or random.Random(secrets.randbits(64)), rows, policy)
@@ -70,11 +70,12 @@ def make_gateway(
         limits=settings.upstream,
         mends=settings.local.mend,
         relays_errors=not settings.handling.remedies,
+        screening=screening_of(settings.local.safety, observe),
     )
     keeping = keeping_of(store, usage, gate, clock, settings, catalog, keeps_quota=keeps_quota, tell=tell)
     gateway = Gateway(
         driver=driver,
-        intake=Intake(catalog, settings.routes, local=settings.local.enabled),
+        intake=Intake(catalog, settings.routes, local=settings.local.enabled, screening=driver.screening),
         door=Door(settings.auth, settings.server, clock.wall),
         stories=stories,
         catalog=catalog,

@@ -227,6 +227,10 @@ class LookUp(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Look for an earlier answer in the cache, also one whose time is over; reply `CacheHit` or `CacheMissed`."""
 
 
+class Screen(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """Hold the prompt against the operator's blocklist; reply `Screened`."""
+
+
 class Cancel(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Stop a call; its `Failed` (kind `cancelled`) still comes."""
 
@@ -280,6 +284,7 @@ Action = (
     | Mend
     | AnswerLocally
     | LookUp
+    | Screen
     | Cancel
     | Finish
 )

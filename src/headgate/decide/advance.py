@@ -17,7 +17,18 @@ from headgate.domain.fact import Fact
 from headgate.domain.time import Instant
 
 EXTERNAL: Final[frozenset[type]] = frozenset(
-    {a.Call, a.Enqueue, a.Sleep, a.Verify, a.Mend, a.AnswerLocally, a.LookUp, a.Cancel, a.Finish}
+    {
+        a.Call,
+        a.Enqueue,
+        a.Sleep,
+        a.Verify,
+        a.Mend,
+        a.AnswerLocally,
+        a.LookUp,
+        a.Screen,
+        a.Cancel,
+        a.Finish,
+    }
 )
 
 

@@ -85,6 +85,12 @@ class CacheMissed(msgspec.Struct, frozen=True, tag=True, gc=False):
     """None was."""
 
 
+class Screened(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """The prompt was held against the blocklist; `categories` are what it holds of it."""
+
+    categories: tuple[str, ...] = ()
+
+
 class Woke(msgspec.Struct, frozen=True, tag=True, gc=False):
     """A wait is over: admitted at `deployment`, where `amounts` fit now; or (None) time ran out or a backoff ended."""
 
@@ -120,6 +126,7 @@ Event = (
     | AnsweredLocally
     | CacheHit
     | CacheMissed
+    | Screened
     | Woke
     | Extended
     | ClientGone

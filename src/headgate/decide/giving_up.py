@@ -24,6 +24,10 @@ QUOTA: Final = frozenset(
 )
 LONGEST_RETRY_AFTER_S: Final[Seconds] = 86_400.0
 AFTER_A_FAILURE_S: Final[Seconds] = 5.0
+BLOCKED: Final = (
+    "The provider refused the prompt for safety, and this gateway's blocklist names something in it ({}). Word it "
+    "otherwise, or ask the operator."
+)
 CLIENT_GONE: Final = "client_gone"
 STALE: Final = "stale"
 _ANSWER: Final = a.Ending.ANSWER
@@ -115,6 +119,16 @@ def refuse(gate: "Gate", journey: Journey, now: Instant) -> Actions:
     journey.reason = journey.reason or kind
     refusal = _refusal(gate, journey, kind, now)
     return _done(journey, a.Finish(a.Ending.REFUSAL, None, kind, refusal=refusal), now)
+
+
+def block(journey: Journey, categories: tuple[str, ...], now: Instant) -> Actions:
+    """Refuse what the provider refused for safety and the operator's blocklist names as well."""
+    failure = journey.failure
+    assert failure is not None
+    journey.phase = Phase.DONE
+    journey.reason = failure.kind
+    refusal = Refusal(RefusalCode.CONTENT_FILTER, BLOCKED.format(", ".join(categories)), 400, tried=journey.tried)
+    return _done(journey, a.Finish(a.Ending.REFUSAL, None, failure.kind, refusal=refusal), now)
 
 
 def _refusal(gate: "Gate", journey: Journey, kind: F, now: Instant) -> Refusal:

@@ -120,6 +120,7 @@ class Journey(msgspec.Struct, gc=False):
     cut_plan: Plan | None = None
     least_cap_tokens: int = 0
     on_demand: bool = False
+    screened: bool = False
     trim_to: float = 0.0
     trimmed_from: int = 0
     extended: bool = False

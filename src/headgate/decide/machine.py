@@ -27,7 +27,7 @@ from headgate.decide.learned import weight
 from headgate.decide.remedies import Remedy
 from headgate.decide.remedying import take
 from headgate.domain.answer import Source
-from headgate.domain.fact import AnswerDiscarded
+from headgate.domain.fact import AnswerDiscarded, PromptScreened
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.limits import Deployment
 from headgate.domain.request import Check
@@ -346,6 +346,15 @@ def _extended(gate: "Gate", journey: Journey, event: e.Extended, now: Instant) -
     return ()
 
 
+def _screened(gate: "Gate", journey: Journey, event: e.Screened, now: Instant) -> Actions:
+    """Refused by the operator's list too: that is said, and written down. Else on with the row."""
+    assert journey.failure is not None
+    if not event.categories:
+        return take(gate, journey, journey.failure, now)
+    fact = PromptScreened(now, journey.request.id, journey.request.tenant, event.categories, is_blocked=True)
+    return (a.Note(fact), *giving_up.block(journey, event.categories, now))
+
+
 # The client left -------------------------------------------------------------------------------------------------
 
 
@@ -397,6 +406,7 @@ _EVENTS: Final = (
     e.AnsweredLocally,
     e.CacheHit,
     e.CacheMissed,
+    e.Screened,
     e.Woke,
     e.Extended,
     e.ClientGone,
@@ -415,7 +425,7 @@ _LIVE: Final[dict[Phase, dict[type, Method]]] = {
     Phase.FAILED: {e.Considered: _considered},
     Phase.CHECKING: {e.Verified: _verified, **_ALIVE},
     Phase.MENDING: {e.Mended: _mended, **_ALIVE},
-    Phase.LOCAL: {e.AnsweredLocally: _answered_locally, **_ALIVE},
+    Phase.LOCAL: {e.AnsweredLocally: _answered_locally, e.Screened: _screened, **_ALIVE},
     Phase.RECALLING: {e.CacheHit: _recalled, e.CacheMissed: _not_recalled, **_ALIVE},
     Phase.LEAVING: {
         e.Began: _ignored,

@@ -80,6 +80,8 @@ class Situation(Flag):
     ENDPOINT_LEFT = auto()
     WAIT_FITS = auto()
     SHRINK_FITS = auto()
+    REPHRASE_LEFT = auto()
+    SAFEGUARD_LEFT = auto()
     TRIM_FITS = auto()
     REPEAT_ALLOWED = auto()
     KEY_CAN_RUN = auto()
@@ -127,6 +129,8 @@ NEEDS: Final[dict[Remedy, Situation]] = {
     Remedy.PARTIAL_EXTRACTION: Situation.TEXT_TO_EXTRACT,
     Remedy.RESCUE_TOOL_CALL: Situation.CALL_TO_RESCUE,
     Remedy.LOWER_TEMPERATURE: _CALL | Situation.REPEAT_ALLOWED,
+    Remedy.REPHRASE: _CALL | Situation.REPHRASE_LEFT | Situation.REPEAT_ALLOWED,
+    Remedy.LOCAL_SAFEGUARD: Situation.SAFEGUARD_LEFT,
     Remedy.REJECT_OWN_KEY: Situation.OWN_KEY_FAILED,
     Remedy.RELAY: Situation.UPSTREAM_BODY,
     Remedy.ANSWER_LOCALLY: Situation.LOCAL_ALLOWED,
@@ -138,8 +142,6 @@ NEEDS: Final[dict[Remedy, Situation]] = {
 """What must be true for a remedy to be taken. A remedy that is not built yet stands in `NOT_YET` instead."""
 
 NOT_YET: Final[dict[Remedy, str]] = {
-    Remedy.REPHRASE: "knowledge",
-    Remedy.LOCAL_SAFEGUARD: "knowledge",
     Remedy.CONTINUE_STREAM: "api",
 }
 """Remedies that a later issue builds, and which: typed as not available yet, skipped, and counted by a test."""

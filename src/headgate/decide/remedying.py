@@ -186,6 +186,10 @@ class View:
     def local_allowed(self) -> bool:
         return self.journey.request.local and self.journey.request.local_possible
 
+    def rephrase_left(self) -> bool:
+        journey = self.journey
+        return journey.request.rephrases and journey.manner is not Manner.REPHRASED
+
     def upstream_body(self) -> bool:
         status = self.failure.status
         return bool(self.failure.body) and status is not None and HTTP_ERRORS[0] <= status < HTTP_ERRORS[1]
@@ -193,6 +197,8 @@ class View:
 
 INSTRUCTION: Final = PromptSize(latin=160, messages=1)
 """The words in which structure is asked for (`protocol.structured`); the schema in them counts from the start."""
+FRAME: Final = PromptSize(latin=240)
+"""The frame in which the user's words stand after a refusal for safety (`protocol.rephrasing`)."""
 HTTP_OK: Final = 200
 HTTP_ERRORS: Final = (400, 600)
 
@@ -211,6 +217,8 @@ _FLAGS: Final[tuple[tuple[Situation, Callable[[View], object]], ...]] = (
     (S.SHRINK_FITS, View.shrunk),
     (S.TRIM_FITS, View.trimmed),
     (S.REPEAT_ALLOWED, View.repeat_allowed),
+    (S.REPHRASE_LEFT, View.rephrase_left),
+    (S.SAFEGUARD_LEFT, lambda view: view.journey.request.safeguard and not view.journey.screened),
     (S.KEY_CAN_RUN, View.any),
     (S.TIERED, lambda view: view.journey.request.service_tier in {"flex", "auto"} and not view.journey.on_demand),
     (S.TEXT_TO_MEND, View.text_to_mend),
@@ -311,6 +319,23 @@ def _cooler(view: View) -> Actions:
     return _again(view)
 
 
+def _rephrased(view: View) -> Actions:
+    """Once more where it was refused, in other words: the refusal spoke of the words, not of the place."""
+    journey, failed = view.journey, view.failed.deployment.id
+    journey.manner = Manner.REPHRASED
+    journey.prompt_weight += weight(FRAME)
+    journey.excluded = tuple(name for name in journey.excluded if name != failed)
+    return _again(view)
+
+
+def _safeguard(view: View) -> Actions:
+    """Ask the operator's blocklist whether it refuses the prompt too."""
+    journey = view.journey
+    journey.screened = True
+    journey.phase = Phase.LOCAL
+    return (a.Screen(),)
+
+
 def _mend(view: View, how: a.Mending) -> Actions:
     view.journey.mended_call = view.journey.calls
     return giving_up.mend(view.journey, how)
@@ -343,6 +368,8 @@ _METHODS: Final[dict[Remedy, Callable[[View], Actions]]] = {
     Remedy.STRICT_MODEL: _as_usual,
     Remedy.SIMPLER_PROMPT: _simply,
     Remedy.LOWER_TEMPERATURE: _cooler,
+    Remedy.REPHRASE: _rephrased,
+    Remedy.LOCAL_SAFEGUARD: _safeguard,
     Remedy.MEND: partial(_mend, how=a.Mending.TEXT),
     Remedy.TOLERANT_PARSE: partial(_mend, how=a.Mending.TEXT),
     Remedy.RESCUE_TOOL_CALL: partial(_mend, how=a.Mending.RESCUE),

@@ -62,6 +62,7 @@ class RefusalCode(StrEnum):
     INVALID_API_KEY = "invalid_api_key"
     FORBIDDEN = "forbidden"
     NOT_CACHED = "not_cached"
+    CONTENT_FILTER = "content_filter"
 
 
 class Tried(msgspec.Struct, frozen=True):

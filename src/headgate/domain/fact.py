@@ -91,6 +91,16 @@ class DeliveryTried(msgspec.Struct, frozen=True, tag=True, gc=False):
     status: int
 
 
+class PromptScreened(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """A prompt held something of the operator's blocklist: what, by category, and whether it was refused for it."""
+
+    at: Instant
+    request_id: str
+    tenant: str
+    categories: tuple[str, ...]
+    is_blocked: bool
+
+
 class AlertKind(StrEnum):
     """What an operator must hear of."""
 
@@ -113,4 +123,4 @@ class Alert(msgspec.Struct, frozen=True, tag=True, gc=False):
     text: str
 
 
-Fact = CallEnded | RequestFinished | AnswerDiscarded | JobEnded | DeliveryTried | Alert
+Fact = CallEnded | RequestFinished | AnswerDiscarded | JobEnded | DeliveryTried | PromptScreened | Alert

@@ -11,3 +11,5 @@ class Manner(StrEnum):
     """Structure is asked for in words only, at temperature 0."""
     COOLER = "cooler"
     """The same at a lower temperature."""
+    REPHRASED = "rephrased"
+    """What the user said last stands in a frame that asks for a safe answer."""

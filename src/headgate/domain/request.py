@@ -75,6 +75,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     `together`: it may be asked in one call with others like it; `parts` are the requests that such a call stands for,
     whose usage is told by theirs.
     `fixed` is what a call takes where that is known beforehand (audio, embeddings, speech): nothing is estimated then.
+    `rephrases`: the last words of the user may be put in a frame after a refusal for safety; `safeguard`: there is a
+    blocklist that can judge them.
     `trims_to` is the least weight that the words can be trimmed to; 0.0: they must not be.
     `recallable`: an earlier answer, however old, may be looked for in the cache when no other can be had.
     `model_asked` is what the client wrote; `reason` says why another model serves from the start ("retired").
@@ -115,6 +117,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     together: bool = False
     parts: int = 0
     recallable: bool = False
+    rephrases: bool = False
+    safeguard: bool = False
 
     @property
     def fairness_key(self) -> str:

@@ -35,6 +35,7 @@ _JSON_OBJECT: Final = Raw(b'{"type":"json_object"}')
 _ZERO: Final = Raw(b"0")
 _NO_CHECK: Final = Check.NONE  # looking up a member of an enum costs as much as a call
 _USUAL: Final = Manner.USUAL
+_REPHRASED: Final = Manner.REPHRASED
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -80,7 +81,7 @@ def shape(chat: Chat, model: Model, dialect: Dialect, manner: Manner = Manner.US
     if form.instruction:
         changed["messages"] = instructed(chat.fields["messages"], form.instruction)
     notes = [form.note] if form.note else []
-    if manner is not _USUAL:
+    if manner is not _USUAL and manner is not _REPHRASED:
         changed["temperature"] = _ZERO if manner is Manner.SIMPLE else Raw(_encode(cooler(chat.temperature)))
         notes.append(f"temperature -> {bytes(changed['temperature']).decode()} after a failure")
     if not changed and not form.is_left_out and not notes:

@@ -29,9 +29,10 @@ from headgate.protocol.stream import StreamReader
 from headgate.runtime import exchange
 from headgate.runtime.cache import Found, tokens_of
 from headgate.runtime.clock import Clock
-from headgate.runtime.errand import JSON, Errand, mended, watched
+from headgate.runtime.errand import JSON, Errand, mended, screened, watched
 from headgate.runtime.json_stream import JsonStream
 from headgate.runtime.outcome import Answered, Committed, one_chunk
+from headgate.runtime.screening import Screening
 from headgate.runtime.settings_model import UpstreamSettings
 from headgate.runtime.settings_secret import Secret
 from headgate.runtime.upstream import Headers, Stream, Timeouts, Upload, Upstream, UpstreamError
@@ -77,6 +78,7 @@ class Driver:
         limits: UpstreamSettings,
         mends: bool = True,
         relays_errors: bool = False,
+        screening: Screening | None = None,
     ) -> None:
         self.gate = gate
         self.clock = clock
@@ -87,6 +89,7 @@ class Driver:
         self.limits = limits
         self.mends = mends
         self.relays_errors = relays_errors
+        self.screening = screening
         self._waiting: dict[str, Run] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: Instant = NEVER
@@ -256,6 +259,8 @@ class Run(msgspec.Struct, eq=False):
             case a.AnswerLocally():
                 self.local = self.errand.answer_locally(self.journey.request, action.reason)
                 return e.AnsweredLocally(self.local is not None)
+            case a.Screen():
+                return e.Screened(screened(self.errand, self.driver.screening))
             case _:
                 raise AssertionError(f"{action} is not for a driver")
 

@@ -12,6 +12,7 @@ from headgate.decide import actions as a
 from headgate.decide.journey import Journey
 from headgate.domain.answer import Reply
 from headgate.domain.failure import Failure
+from headgate.domain.manner import Manner
 from headgate.domain.request import Check, Request
 from headgate.local.template import LocalAnswer
 from headgate.protocol.chat import Chat, to_upstream
@@ -21,17 +22,20 @@ from headgate.protocol.dialect import Dialect
 from headgate.protocol.images import image_problem
 from headgate.protocol.layout import static_first
 from headgate.protocol.reasoning import family_of
+from headgate.protocol.rephrasing import rephrased
 from headgate.protocol.reply import read_reply
 from headgate.protocol.structured import AS_IT_IS, Restore, joined, shape
 from headgate.runtime.answering import answer_locally, check, restored_body
 from headgate.runtime.json_stream import JsonStream
 from headgate.runtime.mending import Extracted, Wording, declared_tools, extracted_body, mended_body
 from headgate.runtime.packing import FittedChat, fit_chat
+from headgate.runtime.screening import Screening
 from headgate.runtime.settings_model import HandlingSettings
 from headgate.runtime.upstream import Body
 
 CHAT_PATH: Final = "/chat/completions"
 JSON: Final = b"application/json"
+_REPHRASED: Final = Manner.REPHRASED
 _NO_CHECK: Final = Check.NONE  # looking up a member of an enum costs as much as a call
 
 
@@ -84,6 +88,8 @@ class ChatErrand:
 
     def write(self, call: a.Call, model: Model, dialect: Dialect) -> bytes:
         chat = self.chat if not call.trim_to else self._trimmed(call.trim_to)
+        if call.manner is _REPHRASED:
+            chat = rephrased(chat)
         cleaned = self._written(chat, call, model, dialect) if self._handling.clean else NOTHING_TO_CLEAN
         if self._trims is not None and chat is self._trims[1].chat:
             self.notes = (*cleaned.notes, self._trims[1].told())
@@ -184,6 +190,11 @@ def mended(errand: Errand, mend: a.Mend, journey: Journey, bodies: dict[int, byt
         return errand.extract(journey, bodies, wall_s, accepts_low=mend.accepts_low)
     body = errand.mend(journey, bodies.get(mend.call), wall_s)
     return None if body is None else Extracted(mend.call, body)
+
+
+def screened(errand: Errand, screening: Screening | None) -> tuple[str, ...]:
+    """What a chat holds of the operator's blocklist."""
+    return screening.categories(errand.chat) if screening is not None and isinstance(errand, ChatErrand) else ()
 
 
 def watched(errand: Errand, request: Request, max_event_bytes: int) -> JsonStream | None:

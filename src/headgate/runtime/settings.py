@@ -51,6 +51,7 @@ from headgate.runtime.settings_model import (
     WaitingRoomSettings,
     is_loopback,
 )
+from headgate.runtime.settings_safety import RouteSafety, SafetySettings
 from headgate.runtime.settings_secret import Secret
 from headgate.runtime.settings_source import InvalidSettings, KeyPath, Tree, nearest, read_settings_file
 from headgate.runtime.upstream import Endpoint
@@ -75,7 +76,9 @@ __all__ = [
     "ProviderKey",
     "ProviderSettings",
     "RouteCache",
+    "RouteSafety",
     "RouteSettings",
+    "SafetySettings",
     "Secret",
     "ServerSettings",
     "Settings",

@@ -18,6 +18,7 @@ from headgate.runtime.settings_admin import AdminSettings
 from headgate.runtime.settings_background import MAX_TARGETS, BackgroundSettings, ScheduleTable, WebhookTable
 from headgate.runtime.settings_cache import CacheSettings, RouteCache
 from headgate.runtime.settings_coalescing import CoalesceSettings
+from headgate.runtime.settings_safety import RouteSafety, SafetySettings
 from headgate.runtime.settings_secret import Secret
 from headgate.runtime.upstream import Endpoint, PoolLimits, ReplyLimits, Timeouts
 
@@ -166,6 +167,8 @@ class DefaultSettings(Section, frozen=True):
     local: LocalSwitch = True
     failover: Failover = Failover.AFTER_WAIT
     strategy: Strategy = Strategy.PRIORITY
+    rephrase: bool = False
+    safety: RouteSafety = RouteSafety.OFF
     cache: RouteCache = RouteCache.AUTO
     trim: bool = False
 
@@ -191,6 +194,10 @@ class RouteTable(Section, frozen=True):
     patience_s: Annotated[float, Meta(ge=0, le=MAX_SECONDS)] | None = None
     local: LocalSwitch | None = None
     cache: RouteCache | None = None
+    rephrase: bool | None = None
+    """After a refusal for safety, ask once more with the user's last words in a frame that asks for a safe answer."""
+    safety: RouteSafety | None = None
+    """What is done before any call with a prompt that holds something of `[local.safety]`."""
     trim: bool | None = None
     """Leave out the oldest messages, then the middles of texts, of a prompt that is too large for every candidate."""
     coalesce: CoalesceSettings | None = None
@@ -214,6 +221,8 @@ class RouteSettings(msgspec.Struct, frozen=True):
     strategy: Strategy = Strategy.PRIORITY
     weights: dict[str, int] = {}
     providers: tuple[str, ...] | None = None
+    rephrase: bool = False
+    safety: RouteSafety = RouteSafety.OFF
     cache: RouteCache = RouteCache.AUTO
     trim: bool = False
     coalesce: CoalesceSettings | None = None
@@ -291,6 +300,7 @@ class LocalSettings(Section, frozen=True):
     """Mend JSON that a model wrote almost right."""
     personas: Annotated[str, Meta(min_length=1, max_length=4_096)] | None = None
     """A folder with persona libraries (`*.toml`) of your own for the skill `reply`, beside those that ship."""
+    safety: SafetySettings = SafetySettings()
     feeds: Annotated[str, Meta(min_length=1, max_length=4_096)] | None = None
     """The folder of the threat feeds that `headgate local feed import` keeps. Left out: `feeds` in the user's folder
     for data."""

@@ -29,7 +29,9 @@ async def results_of(
 ) -> tuple[BatchResult, ...]:
     """A result for each request, in the order of the requests. Raises InvalidRequest before any is asked."""
     lines = _lines(requests)
-    intake = intake_for_lines(gateway.catalog, settings.routes, substitute=settings.batch.substitute)
+    intake = intake_for_lines(
+        gateway.catalog, settings.routes, substitute=settings.batch.substitute, screening=gateway.driver.screening
+    )
     at_once = min(settings.batch.concurrency if concurrency is None else concurrency, len(lines))
     if not lines:
         return ()

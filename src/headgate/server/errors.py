@@ -21,6 +21,7 @@ TYPES: Final = {
     RefusalCode.INVALID_API_KEY: "authentication_error",
     RefusalCode.FORBIDDEN: "permission_error",
     RefusalCode.NOT_CACHED: "api_error",
+    RefusalCode.CONTENT_FILTER: "invalid_request_error",
 }
 
 Parts = tuple[int, list[Header], bytes]

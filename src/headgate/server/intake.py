@@ -17,8 +17,10 @@ from headgate.protocol.chat import Chat, InvalidBody
 from headgate.protocol.compound import COMPOUND, for_successor
 from headgate.runtime.answering import tool_required
 from headgate.runtime.packing import least_weight
+from headgate.runtime.screening import Screening
 from headgate.runtime.settings_cache import RouteCache
 from headgate.runtime.settings_model import Failover, RouteSettings
+from headgate.runtime.settings_safety import RouteSafety
 from headgate.server.control_list import CoalesceMode
 from headgate.server.controls import NO_CONTROLS, Controls
 
@@ -55,10 +57,19 @@ class Asked(msgspec.Struct, frozen=True):
 class Intake:
     """Turns understood bodies into requests by the catalogue and the routes."""
 
-    def __init__(self, catalog: Catalog, routes: Mapping[str, RouteSettings], *, local: bool = True) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        routes: Mapping[str, RouteSettings],
+        *,
+        local: bool = True,
+        screening: Screening | None = None,
+    ) -> None:
         self._catalog = catalog
         self._routes = dict(routes)
         self._local = local
+        self._screening = screening
+        self._screens = {} if screening is None else _screened_routes(self._routes)
         self._patterns: dict[tuple[str, str], Request] = {}
         assert DEFAULT in self._routes
 
@@ -80,6 +91,11 @@ class Intake:
             pattern = self._for_own_key(pattern)
         if isinstance(pattern, Refusal):
             return pattern
+        if self._screens and (mode := self._screens.get(controls.route or DEFAULT)) is not None:
+            assert self._screening is not None
+            refusal = self._screening.before_calling(chat, mode, request_id=request_id, tenant=pattern.tenant, now=now)
+            if refusal is not None:
+                return refusal
         choice = chat.tool_choice
         if pattern.trims_to:
             pattern = _filled(pattern, trims_to=least_weight(chat))
@@ -168,6 +184,8 @@ class Intake:
             weights=tuple(route.weights.items()),
             together=route.coalesce is not None and controls.coalesce is not CoalesceMode.OFF,
             mixes=bool(controls.tier or route.models or route.tier),
+            rephrases=route.rephrase and isinstance(chat, Chat),
+            safeguard=self._screening is not None and isinstance(chat, Chat),
             trims_to=MAY_BE_TRIMMED if route.trim else 0.0,
         )
 
@@ -285,7 +303,7 @@ class Intake:
 
     def with_routes(self, routes: Mapping[str, RouteSettings]) -> "Intake":
         """The same with more routes, which win over those of the same name."""
-        return Intake(self._catalog, {**self._routes, **routes}, local=self._local)
+        return Intake(self._catalog, {**self._routes, **routes}, local=self._local, screening=self._screening)
 
 
 def unknown_model(name: str, catalog: Catalog) -> Refusal:
@@ -300,6 +318,10 @@ def unknown_model(name: str, catalog: Catalog) -> Refusal:
     meant = f" Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else " `GET /v1/models` lists them all."
     shown = name if len(name) <= 100 else name[:100] + "..."
     return Refusal(RefusalCode.MODEL_NOT_FOUND, f"The model `{shown}` is not known here.{meant}", 404, param="model")
+
+
+def _screened_routes(routes: Mapping[str, RouteSettings]) -> dict[str, RouteSafety]:
+    return {name: route.safety for name, route in routes.items() if route.safety is not RouteSafety.OFF}
 
 
 def _unknown_route(name: str, routes: Mapping[str, RouteSettings]) -> Refusal:

@@ -15,6 +15,7 @@ from headgate.batch.asking import LineAnswer
 from headgate.catalog import Catalog
 from headgate.domain.answer import Refusal, RefusalCode
 from headgate.protocol.openai import error_body
+from headgate.runtime.screening import Screening
 from headgate.runtime.settings import RouteSettings
 from headgate.server import routes
 from headgate.server.app import new_id
@@ -46,6 +47,7 @@ def intake_for_lines(
     substitute: bool,
     patience_s: float = TRY_S,
     deadline_s: float = TRY_S,
+    screening: Screening | None = None,
 ) -> Intake:
     """The routes as they are for lines of batches, and for jobs."""
     patient = {
@@ -54,7 +56,7 @@ def intake_for_lines(
         )
         for name, route in configured.items()
     }
-    return Intake(catalog, patient, local=False)
+    return Intake(catalog, patient, local=False, screening=screening)
 
 
 class LineDoor:

@@ -164,6 +164,8 @@ class VirtualDriver:
                     actions = self._turn(run, e.AnsweredLocally(run.local is not None))
                 case a.LookUp():
                     actions = self._turn(run, e.CacheMissed())  # worlds have no caches
+                case a.Screen():
+                    actions = self._turn(run, e.Screened())
                 case _:
                     raise AssertionError(f"{action} is not for a driver")
 
