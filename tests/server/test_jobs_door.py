@@ -334,6 +334,45 @@ def test_refused_chat(tmp_path: Path) -> None:
         assert client.post("/chat/completions", json=asking([LOCAL, ENRICH])).status_code >= 500
 
 
+@pytest.mark.parametrize("fault", [FaultKind.RESET_MIDWAY, FaultKind.STREAM_ERROR_EVENT])
+def test_stream_that_breaks(tmp_path: Path, fault: FaultKind) -> None:
+    """What had come of the reply is no reply: no job is made of it, and its place is free again."""
+    config = tmp_path / "headgate.toml"
+    config.write_text("[background]\nmax_open_per_tenant = 2\n", encoding="utf-8")
+    broken = SimulatorSettings(pace=QUICK, lengths=SHORT, faults=(Fault(fault, stream=True, at=0.8),))
+    with (
+        running_gateway(config=config, store=tmp_path / "s.sqlite3", simulator=broken) as running,
+        httpx.Client(base_url=running.v1, timeout=WITHIN_S) as client,
+    ):
+        for _ in range(2):
+            answer = client.post("/chat/completions", json=asking([LOCAL, ENRICH], stream=True))
+            assert "data: {" in answer.text
+            assert "[DONE]" not in answer.text
+            told = ids_of(answer)
+            assert ended(client, told[0])["status"] == "done"
+            assert client.get(f"/jobs/{told[1]}").status_code == 404
+        assert client.get("/jobs").json()["counts"]["queued"] == 0
+
+
+def test_client_who_leaves_a_stream(tmp_path: Path) -> None:
+    """The jobs about the message are done all the same; those about the reply are not, and their places are free."""
+    slow = msgspec.structs.replace(SPARE, pace=Pace(network_s=0.0, queue_median_s=0.0, output_speed_factor=0.05))
+    config = tmp_path / "headgate.toml"
+    config.write_text("[background]\nmax_open_per_tenant = 2\n", encoding="utf-8")
+    with (
+        running_gateway(config=config, store=tmp_path / "s.sqlite3", simulator=slow) as running,
+        httpx.Client(base_url=running.v1, timeout=WITHIN_S) as client,
+    ):
+        with client.stream("POST", "/chat/completions", json=asking([LOCAL, ENRICH], stream=True)) as answer:
+            kept = ids_of(answer)[0]
+            next(answer.iter_bytes())
+        runner = running.gateway.jobs
+        assert runner is not None
+        assert ended(client, kept)["status"] == "done"
+        assert running.eventually(lambda: runner.open == 0)
+        assert [row["id"] for row in client.get("/jobs").json()["data"]] == [kept]
+
+
 def test_job_that_the_provider_refuses(tmp_path: Path) -> None:
     """It fails once, with the provider's own error, and is not asked for again."""
     with (

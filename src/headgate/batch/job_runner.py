@@ -102,6 +102,11 @@ class JobRunner:
         """How many jobs are under way here."""
         return len(self._running)
 
+    @property
+    def open(self) -> int:
+        """How many jobs have not ended."""
+        return sum(self._open.values())
+
     def admit(self, tenant: str, count: int) -> bool:
         """Hold places for a tenant's new jobs; False where it has too many open ones."""
         now_open = self._open.get(tenant, 0) + count
@@ -112,7 +117,11 @@ class JobRunner:
 
     def give_up(self, tenant: str, count: int) -> None:
         """Let go of places that no job came for."""
-        self._open[tenant] = max(0, self._open.get(tenant, 0) - count)
+        left = self._open.get(tenant, 0) - count
+        if left > 0:
+            self._open[tenant] = left
+        else:
+            self._open.pop(tenant, None)
 
     def count_in(self, tenant: str) -> None:
         """A job came that needs no place: a schedule's."""

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from headgate.decide.giving_up import CLIENT_GONE
-from headgate.domain.fact import Alert, CallEnded, Fact, RequestFinished
+from headgate.domain.fact import Alert, CallEnded, DeliveryTried, Fact, JobEnded, RequestFinished
 
 REFUSED = "refused"
 CANCELLED = "cancelled"
@@ -21,6 +21,10 @@ class Tally:
         self.tokens: Counter[str] = Counter()
         """prompt, completion, cached."""
         self.alerts: Counter[str] = Counter()
+        self.jobs: Counter[tuple[str, str]] = Counter()
+        """Background jobs that ended, by kind and by how."""
+        self.deliveries: Counter[tuple[str, str]] = Counter()
+        """Tries to tell a webhook of a job, by target; `arrived` or `failed`."""
         self.cost_nanousd = 0
 
     def __call__(self, fact: Fact) -> None:
@@ -35,6 +39,12 @@ class Tally:
         elif kind is Alert:
             assert isinstance(fact, Alert)
             self.alerts[fact.kind.value] += 1
+        elif kind is JobEnded:
+            assert isinstance(fact, JobEnded)
+            self.jobs[fact.kind, fact.status] += 1
+        elif kind is DeliveryTried:
+            assert isinstance(fact, DeliveryTried)
+            self.deliveries[fact.target, "arrived" if fact.arrived else "failed"] += 1
 
     def _finished(self, fact: RequestFinished) -> None:
         if fact.source is not None:

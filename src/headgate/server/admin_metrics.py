@@ -34,7 +34,7 @@ def _registry(visit: AdminVisit) -> "CollectorRegistry":
     from prometheus_client.process_collector import ProcessCollector
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(lambda: [*_of_gateway(visit), *_of_cache(visit)]))
+    registry.register(_Collector(lambda: [*_of_gateway(visit), *_of_jobs(visit), *_of_cache(visit)]))
     ProcessCollector(registry=registry)
     return registry
 
@@ -70,6 +70,16 @@ def _of_gateway(visit: AdminVisit) -> "Iterable[Metric]":
     yield _gauge("keys", "Provider keys in use", [], [((), len(gate.pool.keys) - len(gate.pool.removed))])
     held = sum(not circuit.may_call(now) for circuit in gate.circuits.values())
     yield _gauge("circuits_open", "Deployments that are left alone after failures", [], [((), held)])
+
+
+def _of_jobs(visit: AdminVisit) -> "Iterable[Metric]":
+    runner, tally = visit.gateway.jobs, visit.tally
+    if runner is None:
+        return
+    yield _gauge("jobs_open", "Background jobs that have not ended", [], [((), runner.open)])
+    yield _gauge("jobs_running", "Background jobs that are under way", [], [((), runner.running)])
+    yield _counter("jobs", "Background jobs that ended, by kind and how", ["kind", "status"], tally.jobs.items())
+    yield _counter("deliveries", "Tries to tell a webhook", ["target", "outcome"], tally.deliveries.items())
 
 
 def _of_cache(visit: AdminVisit) -> "Iterable[Metric]":
