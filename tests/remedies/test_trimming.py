@@ -153,6 +153,26 @@ async def test_structure_is_asked_for_beside_a_trimmed_prompt() -> None:
     assert seen.body["messages"][-1]["content"].endswith("Answer in JSON.")
 
 
+async def test_instructions_that_are_moved_to_the_front() -> None:
+    """With `static_first` an instruction in the middle goes first; the oldest of the others are left out, and no
+    message's words end up in another."""
+    body = talk(30)
+    middle = {"role": "system", "content": "and kind"}
+    body["messages"].insert(31, middle)
+    toml = SMALL_WINDOW.replace("3000", "4500") + "\n[handling]\nstatic_first = true"
+    async with open_house(pretend(), route=MAY, toml=toml) as house:
+        answer = await house.ask(body)
+        [seen] = house.seen
+    left = seen.body["messages"]
+    assert answer.label("reason") == "trimmed"
+    assert left[:2] == [body["messages"][0], middle]
+    assert left[-1] == body["messages"][-1]
+    assert all(message in body["messages"] for message in left[4:])
+    assert [message["role"] for message in left[4:-1]] == [
+        message["role"] for message in body["messages"][4 - len(left) : -1]
+    ]
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_other_doors(stream: bool) -> None:
     """Anthropic's messages and OpenAI's responses are chats inside, and trimmed as such."""

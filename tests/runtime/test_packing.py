@@ -128,6 +128,26 @@ def test_parts_and_images() -> None:
     assert "tokens left out" in parts[0]["text"]
 
 
+def test_note_in_a_message_of_parts() -> None:
+    """What was left out is said in the first text of the user's next words, whatever else they hold."""
+    image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    last = {"role": "user", "content": [image, {"type": "text", "text": "what is this?"}]}
+    fitted = fit_chat(chat_of(user(words(2_000)), assistant("no"), last), 2_090)
+    [left] = said(fitted.chat)[-1:]
+    assert left["content"][0] == image
+    assert left["content"][1]["text"].startswith("[... ")
+    assert left["content"][1]["text"].endswith("what is this?")
+
+
+def test_former_functions_stay_with_their_results() -> None:
+    """A result of a function is never without what called it."""
+    called = {"role": "assistant", "content": None, "function_call": {"name": "look", "arguments": "{}"}}
+    found = {"role": "function", "name": "look", "content": words(300)}
+    turns = [each for _ in range(4) for each in (user(words(200)), called, found)]
+    left = said(fit_chat(chat_of(*turns, user("so?")), 1_200).chat)
+    assert all(left[at - 1] == called for at, message in enumerate(left) if message["role"] == "function")
+
+
 def test_repeats_go_before_anything_else() -> None:
     """A document that was pasted three times is said once, the last time, and nothing else is missed."""
     pasted = words(400, "line")

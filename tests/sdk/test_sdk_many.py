@@ -1,6 +1,7 @@
 """`gate.chat_many`: every request answered, in order, as many at once as the quotas carry and no more."""
 
 import asyncio
+import gc
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -283,6 +284,34 @@ def test_without_await() -> None:
         with gate.chat_many((f"again {n}" for n in range(1_000)), model=MODEL, max_completion_tokens=10) as many:
             assert isinstance(next(many), Answer)
         assert list(many) == []
+
+
+def test_letting_go_of_it_ends_it() -> None:
+    """Nobody holds it any more: what is under way is ended and settled."""
+    with HeadgateSync(simulate=True) as gate:
+        many = gate.chat_many((f"number {n}" for n in range(1_000)), model=MODEL, max_completion_tokens=10)
+        next(many)
+        del many
+        gc.collect()
+        gate._run(_until_none_is_held(gate._gate))
+
+
+async def _until_none_is_held(gate: Headgate) -> None:
+    async with asyncio.timeout(10):
+        while await held(gate):  # noqa: ASYNC110 - what is looked at is no event
+            await asyncio.sleep(0.01)
+
+
+def test_bar_is_for_whoever_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    """None by default where stderr is no terminal; one on request, and what is on stdout stays clean."""
+    with HeadgateSync(simulate=True) as gate:
+        assert len(list(gate.chat_many(["a", "b"], model=MODEL, max_completion_tokens=10))) == 2
+        assert capsys.readouterr().err == ""
+        assert len(list(gate.chat_many(["c", "d"], model=MODEL, max_completion_tokens=10, progress=True))) == 2
+    shown = capsys.readouterr()
+    assert "requests" in shown.err
+    assert "100%" in shown.err
+    assert shown.out == ""
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def units(messages: Sequence[Message]) -> list[Unit]:
     """The units in order. Required are instructions, the last thing that the user said, and whatever comes last."""
     groups: list[list[int]] = []
     for at, message in enumerate(messages):
-        if message.role in RESULTS and groups and _calls_or_answers(messages, groups[-1]):
+        if groups and (message.role == "function" or (message.role == "tool" and _calls(messages, groups[-1]))):
             groups[-1].append(at)
         else:
             groups.append([at])
@@ -52,7 +52,9 @@ def units(messages: Sequence[Message]) -> list[Unit]:
     ]
 
 
-def _calls_or_answers(messages: Sequence[Message], group: Sequence[int]) -> bool:
+def _calls(messages: Sequence[Message], group: Sequence[int]) -> bool:
+    """Whether a result of a tool may belong to it. What a former `function` answers is not named: it goes with whoever
+    is before it."""
     last = messages[group[-1]]
     return last.role in RESULTS or (last.role == "assistant" and bytes(last.tool_calls) not in _NO_CALLS)
 

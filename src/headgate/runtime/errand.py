@@ -28,7 +28,7 @@ from headgate.protocol.structured import AS_IT_IS, Restore, joined, shape
 from headgate.runtime.answering import answer_locally, check, restored_body
 from headgate.runtime.json_stream import JsonStream
 from headgate.runtime.mending import Extracted, Wording, declared_tools, extracted_body, mended_body
-from headgate.runtime.packing import FittedChat, fit_chat
+from headgate.runtime.packing import FittedChat, fit_chat, read_again
 from headgate.runtime.screening import Screening
 from headgate.runtime.settings_model import HandlingSettings
 from headgate.runtime.upstream import Body
@@ -91,7 +91,7 @@ class ChatErrand:
         if call.manner is _REPHRASED:
             chat = rephrased(chat)
         cleaned = self._written(chat, call, model, dialect) if self._handling.clean else NOTHING_TO_CLEAN
-        if self._trims is not None and chat is self._trims[1].chat:
+        if call.trim_to and self._trims is not None:
             self.notes = (*cleaned.notes, self._trims[1].told())
         return to_upstream(
             chat,
@@ -105,7 +105,8 @@ class ChatErrand:
     def _trimmed(self, most: float) -> Chat:
         """The chat with words of at most this weight; what it can be trimmed to where that is more."""
         if self._trims is None or self._trims[0] != most:
-            self._trims = most, fit_chat(self.chat, most, nearly=False)
+            chat = read_again(self.chat) if self._handling.static_first else self.chat
+            self._trims = most, fit_chat(chat, most, nearly=False)
         return self._trims[1].chat
 
     def _written(self, chat: Chat, call: a.Call, model: Model, dialect: Dialect) -> Cleaned:

@@ -172,8 +172,9 @@ def _fitted(chat: Chat, parts: Sequence[_Part], shares: Sequence[float]) -> tupl
         keep += part.unit.messages
         if share < part.weight:
             texts |= _cut(part, share)
-        first = (part.unit.messages[0], -1)
-        if dropped and first in part.texts and chat.messages[first[0]].role == "user":
+        at = part.unit.messages[0]
+        first = next((place for place in part.texts if place[0] == at), None)
+        if dropped and first is not None and chat.messages[at].role == "user":
             text = texts.get(first, part.texts[first])
             texts[first] = _gap_note(dropped + _gap(text)) + "\n" + _GAP.sub("", text)
             dropped = 0
@@ -202,6 +203,11 @@ def _gap(text: str) -> int:
     """How many messages a note at the beginning of a text says are gone."""
     found = _GAP.match(text)
     return int(found[1]) if found is not None and len(found[1]) < 10 else 0
+
+
+def read_again(chat: Chat) -> Chat:
+    """The chat with its messages as its fields have them now, should somebody have put those into another order."""
+    return _with_messages(chat, chat.fields["messages"])
 
 
 def _with_messages(chat: Chat, messages: Raw) -> Chat:

@@ -73,6 +73,13 @@ def _walk(path: Path) -> Iterator[Path]:
 def _read(path: Path, most_bytes: int) -> bytes | Left:
     """A text file's bytes, valid UTF-8 without a mark at the beginning."""
     name = path.as_posix()
+    try:
+        return _text_of(path, name, most_bytes)
+    except OSError as error:
+        return Left(name, error.strerror or "cannot be read")
+
+
+def _text_of(path: Path, name: str, most_bytes: int) -> bytes | Left:
     if not path.is_file():
         return Left(name, "no regular file")
     size = path.stat().st_size
