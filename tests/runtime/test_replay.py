@@ -24,6 +24,7 @@ from headgate.simulator.settings import Lengths, Organisation, Pace
 
 TENANTS = ("one", "two", "three")
 CLIENTS = 24
+PARROTS = 12
 ASKS = 5
 LEAST_STEPS = 300
 
@@ -74,7 +75,15 @@ async def load(house: House, keys: list[str], dice: random.Random) -> Counter[st
             except TimeoutError:
                 told["left"] += 1
 
-    await asyncio.gather(*(client(number) for number in range(CLIENTS)))
+    async def parrot(number: int) -> None:
+        """Asks what others ask at the same time; an answer is old as soon as it is there."""
+        for _ in range(ASKS):
+            body = chat("the same", cap=60, model=SMALL, temperature=0, stream=number % 2 == 0)
+            key = keys[number % len(keys)]
+            answer = await house.ask(body, authorization=f"Bearer {key}", x_headgate_cache_ttl_s="0")
+            told[f"{answer.status} {answer.label('source')}"] += 1
+
+    await asyncio.gather(*(client(number) for number in range(CLIENTS)), *(parrot(number) for number in range(PARROTS)))
     return told
 
 
@@ -126,7 +135,19 @@ async def test_log_of_a_process_under_load_replays(tmp_path: Path) -> None:
     actions: Counter[type] = Counter(type(action) for step in steps for action in step.actions)
     shown = {kind.__name__: count for kind, count in {**events, **actions}.items()}
     assert len(steps) >= LEAST_STEPS, shown
-    for kind in (e.Arrived, e.Granted, e.Replied, e.Failed, e.Began, e.Considered, e.Woke, e.ClientGone, e.Verified):
+    for kind in (
+        e.Arrived,
+        e.Granted,
+        e.Replied,
+        e.Failed,
+        e.Began,
+        e.Considered,
+        e.Woke,
+        e.ClientGone,
+        e.Verified,
+        e.Extended,
+        e.CacheHit,
+    ):
         assert events[kind], (kind, shown, loaded.told)
     for done in (
         a.Enqueue, a.Leave, a.Conclude, a.Absorb, a.AbsorbFailure, a.Cool, a.Health, a.Cancel, a.Mend, a.Finish,
