@@ -9,6 +9,7 @@ from headgate.assembly.gate import catalog_of, make_gate
 from headgate.assembly.keeping import Keeping, keeping_of, usage_rows
 from headgate.assembly.skills import supplies_of
 from headgate.assembly.tiers import guarded, sweeper_of, tell_of_trouble
+from headgate.catalog import Catalog
 from headgate.decide.advance import Recorder
 from headgate.decide.policy import Policy
 from headgate.decide.remedies import ROWS, Rows
@@ -20,6 +21,7 @@ from headgate.runtime.clock import Clock, MonotonicClock
 from headgate.runtime.driver import Connection, Driver
 from headgate.runtime.screening import screening_of
 from headgate.runtime.settings import ProviderSettings, Secret, Settings
+from headgate.runtime.settings_skills import task_skills
 from headgate.runtime.upstream_proxy import open_upstream
 from headgate.server.auth import Door
 from headgate.server.batching import add_batches
@@ -71,11 +73,12 @@ def make_gateway(
         mends=settings.local.mend,
         relays_errors=not settings.handling.remedies,
         screening=screening_of(settings.local.safety, observe),
+        supplies=supplies_of(settings),
     )
     keeping = keeping_of(store, usage, gate, clock, settings, catalog, keeps_quota=keeps_quota, tell=tell)
     gateway = Gateway(
         driver=driver,
-        intake=Intake(catalog, settings.routes, local=settings.local.enabled, screening=driver.screening),
+        intake=_intake(settings, catalog, driver),
         door=Door(settings.auth, settings.server, clock.wall),
         stories=stories,
         catalog=catalog,
@@ -91,10 +94,15 @@ def make_gateway(
         batch=settings.batch,
         store=store,
         cache=cache,
-        supplies=supplies_of(settings),
         caching=settings.cache,
     )
     return _with_work(gateway, settings, connections)
+
+
+def _intake(settings: Settings, catalog: Catalog, driver: Driver) -> Intake:
+    local = settings.local
+    tasks = task_skills(local.tasks, local.min_confidence)
+    return Intake(catalog, settings.routes, local=local.enabled, tasks=tasks, screening=driver.screening)
 
 
 def _with_work(gateway: Gateway, settings: Settings, connections: Mapping[str, tuple[Connection, ...]]) -> Gateway:

@@ -30,6 +30,8 @@ BLOCKED: Final = (
 )
 CLIENT_GONE: Final = "client_gone"
 STALE: Final = "stale"
+TEMPLATE: Final = "template"
+"""The local skill of requests whose route and task name none."""
 _ANSWER: Final = a.Ending.ANSWER
 
 
@@ -37,7 +39,7 @@ def finish(gate: "Gate", journey: Journey, failure: Failure, now: Instant) -> Ac
     """Nothing can run any more. The failure's own row says how to end, with every remedy that calls ruled out."""
     journey.failure = failure
     situation = Situation.NONE
-    if journey.request.local and journey.request.local_possible:
+    if journey.request.local and journey.request.local_possible and not journey.local_failed:
         situation |= Situation.LOCAL_ALLOWED
     if journey.request.recallable and not journey.recalled:
         situation |= Situation.STALE_POSSIBLE
@@ -86,7 +88,8 @@ def end(gate: "Gate", journey: Journey, failure: Failure, remedy: Remedy, now: I
     match remedy:
         case Remedy.ANSWER_LOCALLY:
             journey.phase = Phase.LOCAL
-            return (a.AnswerLocally("template", failure.kind),)
+            skill = journey.request.skill
+            return (a.AnswerLocally(TEMPLATE if skill is None else skill.name, failure.kind),)
         case Remedy.STALE_CACHE:
             journey.phase = Phase.RECALLING
             journey.recalled = True

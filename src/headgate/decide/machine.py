@@ -9,6 +9,7 @@ Synchronous, total, no await, no I/O. One table, phase by event type, is the onl
              v  |          +-> FAILED -> RESERVING | WAITING | SLEEPING | MENDING | LOCAL |
                                        RECALLING | DONE
           WAITING          +-> CHECKING -> DONE | FAILED
+    NEW -> LOCAL -> DONE | RESERVING, where a local skill is asked first
     any phase, client gone -> LEAVING (a call is open) or DONE
 
 Settlement comes first in a step. A reservation ends exactly once, whoever has left meanwhile.
@@ -36,6 +37,8 @@ from headgate.domain.time import Instant, Seconds
 if TYPE_CHECKING:
     from headgate.decide.gate import Gate
 
+SKILL_FIRST: Final = "skill_first"
+"""Why a local skill answers a request that no model was asked for: its route or task says so."""
 HEARD_PER_S: Final = 20
 """Seconds of audio that a transcription gets through in a second, at the least."""
 
@@ -68,6 +71,15 @@ def _arrived(gate: "Gate", journey: Journey, event: e.Arrived, now: Instant) -> 
     if now >= request.deadline_at:  # it has waited elsewhere, for an answer that others asked for
         late = Failure(FailureKind.TOO_SLOW, message="the deadline is over", written=False)
         return giving_up.finish(gate, journey, late, now)
+    skill = request.skill
+    if skill is not None and skill.first and request.local and request.local_possible:
+        journey.phase, journey.asks_skill_first = Phase.LOCAL, True
+        return (a.AnswerLocally(skill.name, SKILL_FIRST),)
+    return _seek_first(gate, journey, now)
+
+
+def _seek_first(gate: "Gate", journey: Journey, now: Instant) -> Actions:
+    request = journey.request
     if request.trims_to:
         trimming.before_the_first_call(gate, journey, now)
     return seek(gate, journey, now)
@@ -314,8 +326,15 @@ def _discarded(journey: Journey, mend: a.Mend, now: Instant) -> Actions:
 
 
 def _answered_locally(gate: "Gate", journey: Journey, event: e.AnsweredLocally, now: Instant) -> Actions:
+    is_first, journey.asks_skill_first = journey.asks_skill_first, False
+    if not event.ok and is_first:
+        return _seek_first(gate, journey, now)
     if not event.ok:
-        return giving_up.refuse(gate, journey, now)
+        assert journey.failure is not None
+        journey.local_failed = True
+        return giving_up.finish(gate, journey, journey.failure, now)
+    if is_first:
+        journey.reason = SKILL_FIRST
     journey.phase = Phase.DONE
     end = a.Finish(a.Ending.LOCAL, Source.LOCAL, journey.reason)
     return (giving_up.finished(journey, end, now), end)

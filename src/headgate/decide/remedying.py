@@ -184,7 +184,8 @@ class View:
         return self.gate.policy.endpoints.get(provider, 1) > len(self.journey.tried)
 
     def local_allowed(self) -> bool:
-        return self.journey.request.local and self.journey.request.local_possible
+        request = self.journey.request
+        return request.local and request.local_possible and not self.journey.local_failed
 
     def rephrase_left(self) -> bool:
         journey = self.journey

@@ -65,6 +65,20 @@ class PromptSize(msgspec.Struct, frozen=True, gc=False):
     tools: int = 0
     images: int = 0
 
+    @property
+    def characters(self) -> int:
+        return self.latin + self.digits + self.indic + self.han + self.other
+
+
+class SkillUse(msgspec.Struct, frozen=True, gc=False):
+    """The local skill that a route or task names: how sure it must be, whether it is asked before any model, and its
+    options as JSON."""
+
+    name: str
+    min_confidence: float = 0.5
+    first: bool = False
+    options: bytes = b"{}"
+
 
 class Request(msgspec.Struct, frozen=True, gc=False):
     """The facts of one request. The text stays with the door that took it.
@@ -80,7 +94,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     `trims_to` is the least weight that the words can be trimmed to; 0.0: they must not be.
     `recallable`: an earlier answer, however old, may be looked for in the cache when no other can be had.
     `model_asked` is what the client wrote; `reason` says why another model serves from the start ("retired").
-    `ask_tokens` is None when the client left the maximum unset.
+    `ask_tokens` is None when the client left the maximum unset. `skill` answers where a local answer is made.
     """
 
     id: str
@@ -113,6 +127,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     weights: tuple[tuple[str, int], ...] = ()
     mixes: bool = False
     fixed: Amounts | None = None
+    skill: SkillUse | None = None
     trims_to: float = 0.0
     together: bool = False
     parts: int = 0

@@ -29,11 +29,24 @@ class Shortage(StrEnum):
 
 
 class LocalAnswer(msgspec.Struct, frozen=True):
-    """An answer made without any model. `confidence` from 0 to 1: how far it answers what was asked."""
+    """An answer made without any model. `confidence` from 0 to 1: how far it answers what was asked.
+
+    `missing` are the required fields that a filled schema has not, and `level` says how many are there.
+    """
 
     text: str
     skill: str
     confidence: float
+    level: str = "full"
+    missing: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> dict[str, object]:
+        """What the `headgate` object of the answer says."""
+        label: dict[str, object] = {"source": "local", "skill": self.skill, "confidence": self.confidence}
+        if self.missing:
+            label |= {"partial": True, "level": self.level, "missing": list(self.missing)}
+        return label
 
 
 _OPENINGS: Final[dict[Shortage, tuple[str, ...]]] = {

@@ -10,9 +10,11 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
+from headgate.decide.machine import SKILL_FIRST
 from headgate.domain.failure import FailureKind
 from headgate.domain.request import Need, Request
 from headgate.local.check import check_answer
+from headgate.local.skills import NO_SUPPLIES, Supplies
 from headgate.local.template import LocalAnswer, Shortage, local_answer
 from headgate.protocol.chat import Chat
 from headgate.protocol.reply import answer_text, with_text
@@ -82,8 +84,16 @@ def restored_text(text: str, restore: Restore) -> str | None:
         return None
 
 
-def answer_locally(chat: Chat, request: Request, reason: str) -> LocalAnswer | None:
-    """The template answer, or None where only a refusal is honest. The same request gets the same words."""
+def answer_locally(chat: Chat, request: Request, reason: str, supplies: Supplies = NO_SUPPLIES) -> LocalAnswer | None:
+    """What the named skill answers, else the template, or None where only a refusal is honest. The same request gets
+    the same words. A skill that is asked before any model is asked alone."""
+    is_first = reason == SKILL_FIRST
+    if request.skill is not None:
+        from headgate.runtime.skill_answers import skill_answer
+
+        answer = skill_answer(chat, request, supplies, whole=is_first)
+        if answer is not None or is_first:
+            return answer
     shortage = SHORTAGES.get(FailureKind(reason), Shortage.OUTAGE)
     dice = random.Random(request.id)
     return local_answer(shortage, dice, check=request.check, tool_required=tool_required(chat))

@@ -20,6 +20,7 @@ from headgate.domain.fact import Fact
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.request import Request
 from headgate.domain.time import NEVER, Instant
+from headgate.local.skills import NO_SUPPLIES, Supplies
 from headgate.local.template import LocalAnswer
 from headgate.protocol.client_json import InvalidBody
 from headgate.protocol.dialect import Dialect
@@ -47,6 +48,8 @@ CACHED: Final = 0
 ANSWER: Final = a.Ending.ANSWER  # looking up a member of an enum costs as much as a call
 LEAST_S: Final = 0.01
 """The least time that any call is given."""
+LONG_TEXT_CHARS: Final = 4_000
+"""Prompts from here on are given to local skills in a thread."""
 LONG_MEND_BYTES: Final = 20_000
 """Longer answers are mended in a thread."""
 
@@ -79,6 +82,7 @@ class Driver:
         mends: bool = True,
         relays_errors: bool = False,
         screening: Screening | None = None,
+        supplies: Supplies = NO_SUPPLIES,
     ) -> None:
         self.gate = gate
         self.clock = clock
@@ -90,6 +94,7 @@ class Driver:
         self.mends = mends
         self.relays_errors = relays_errors
         self.screening = screening
+        self.supplies = supplies
         self._waiting: dict[str, Run] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: Instant = NEVER
@@ -257,8 +262,7 @@ class Run(msgspec.Struct, eq=False):
             case a.LookUp():
                 return await self.look_up()
             case a.AnswerLocally():
-                self.local = self.errand.answer_locally(self.journey.request, action.reason)
-                return e.AnsweredLocally(self.local is not None)
+                return await self.answer_locally(action)
             case a.Screen():
                 return e.Screened(screened(self.errand, self.driver.screening))
             case _:
@@ -284,6 +288,15 @@ class Run(msgspec.Struct, eq=False):
             if self.journey.request.stream:
                 stream, body = Committed(one_chunk(body or b""), self.leave), None
         return Answered(finish, self.journey, body, stream, self.local, self.upstream_s)
+
+    async def answer_locally(self, action: a.AnswerLocally) -> e.AnsweredLocally:
+        """By the skill that the request names, in a thread where that may take long, or by the template."""
+        request, supplies = self.journey.request, self.driver.supplies
+        if request.skill is not None and request.prompt.characters > LONG_TEXT_CHARS:
+            self.local = await asyncio.to_thread(self.errand.answer_locally, request, action.reason, supplies)
+        else:
+            self.local = self.errand.answer_locally(request, action.reason, supplies)
+        return e.AnsweredLocally(self.local is not None)
 
     async def mend(self, action: a.Mend) -> e.Mended:
         if not self.driver.mends and action.how is not a.Mending.RESCUE:

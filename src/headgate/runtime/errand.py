@@ -14,6 +14,7 @@ from headgate.domain.answer import Reply
 from headgate.domain.failure import Failure
 from headgate.domain.manner import Manner
 from headgate.domain.request import Check, Request
+from headgate.local.skills import Supplies
 from headgate.local.template import LocalAnswer
 from headgate.protocol.chat import Chat, to_upstream
 from headgate.protocol.cleaning import NOTHING_TO_CLEAN, Cleaned, clean
@@ -61,8 +62,8 @@ class Errand(Protocol):
     def mend(self, journey: Journey, body: bytes | None, wall_s: float) -> bytes | None:
         """A failed call's answer made into what was asked for; None where that cannot be."""
 
-    def answer_locally(self, request: Request, reason: str) -> LocalAnswer | None:
-        """An answer without any model; None where only a refusal is honest."""
+    def answer_locally(self, request: Request, reason: str, supplies: Supplies) -> LocalAnswer | None:
+        """An answer without any model; None where only a refusal is honest, or a model may still be asked."""
 
 
 class ChatErrand:
@@ -168,8 +169,8 @@ class ChatErrand:
     def _restore(self, call: int) -> Restore | None:
         return None if self._restores is None else self._restores.get(call)
 
-    def answer_locally(self, request: Request, reason: str) -> LocalAnswer | None:
-        return answer_locally(self.chat, request, reason)
+    def answer_locally(self, request: Request, reason: str, supplies: Supplies) -> LocalAnswer | None:
+        return answer_locally(self.chat, request, reason, supplies)
 
 
 def _has_parts(chat: Chat) -> bool:

@@ -13,6 +13,7 @@ from headgate.domain.answer import Reply, Usage
 from headgate.domain.failure import Failure
 from headgate.domain.request import Request
 from headgate.domain.time import Seconds
+from headgate.local.skills import Supplies
 from headgate.local.template import LocalAnswer
 from headgate.protocol.audio import SRT, VERBOSE, VTT, AudioAsk, form_head, form_parts, form_tail
 from headgate.protocol.audio_reply import Transcript, billed_s, format_from, read_transcript, written_as
@@ -147,5 +148,5 @@ class AudioErrand:
     def mend(self, journey: Journey, body: bytes | None, wall_s: float) -> bytes | None:  # noqa: ARG002
         return None
 
-    def answer_locally(self, request: Request, reason: str) -> LocalAnswer | None:  # noqa: ARG002 - nobody has ears here
+    def answer_locally(self, request: Request, reason: str, supplies: Supplies) -> LocalAnswer | None:  # noqa: ARG002
         return None

@@ -9,6 +9,7 @@ from headgate.decide.journey import Journey
 from headgate.domain.answer import Reply
 from headgate.domain.failure import Failure
 from headgate.domain.request import Request
+from headgate.local.skills import Supplies
 from headgate.local.template import LocalAnswer
 from headgate.protocol.dialect import Dialect
 from headgate.protocol.embeddings import Embeddings, embeddings_to_upstream, read_embeddings
@@ -45,6 +46,6 @@ class EmbeddingsErrand:
     def mend(self, journey: Journey, body: bytes | None, wall_s: float) -> None:  # noqa: ARG002 a vector has no gaps
         return None
 
-    def answer_locally(self, request: Request, reason: str) -> LocalAnswer | None:  # noqa: ARG002
+    def answer_locally(self, request: Request, reason: str, supplies: Supplies) -> LocalAnswer | None:  # noqa: ARG002
         """None: whoever asked a model for vectors would compare ours with its own."""
         return None

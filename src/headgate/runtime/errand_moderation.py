@@ -8,6 +8,7 @@ from headgate.decide.journey import Journey
 from headgate.domain.answer import Reply
 from headgate.domain.failure import Failure
 from headgate.domain.request import Request
+from headgate.local.skills import Supplies
 from headgate.local.template import LocalAnswer
 from headgate.protocol.chat import parse_chat
 from headgate.protocol.dialect import Dialect
@@ -57,6 +58,6 @@ class ModerationErrand:
     def mend(self, journey: Journey, body: bytes | None, wall_s: float) -> None:
         """Never: a mended verdict would be ours."""
 
-    def answer_locally(self, request: Request, reason: str) -> LocalAnswer | None:  # noqa: ARG002
+    def answer_locally(self, request: Request, reason: str, supplies: Supplies) -> LocalAnswer | None:  # noqa: ARG002
         """Never: nobody may be told that a text is harmless because nobody looked."""
         return None

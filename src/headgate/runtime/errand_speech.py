@@ -9,6 +9,7 @@ from headgate.decide.journey import Journey
 from headgate.domain.answer import Reply, Usage
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.request import Request
+from headgate.local.skills import Supplies
 from headgate.local.template import LocalAnswer
 from headgate.protocol.dialect import Dialect
 from headgate.protocol.errors import classify
@@ -55,5 +56,5 @@ class SpeechErrand:
     def mend(self, journey: Journey, body: bytes | None, wall_s: float) -> None:  # noqa: ARG002
         return None
 
-    def answer_locally(self, request: Request, reason: str) -> LocalAnswer | None:  # noqa: ARG002
+    def answer_locally(self, request: Request, reason: str, supplies: Supplies) -> LocalAnswer | None:  # noqa: ARG002
         return None

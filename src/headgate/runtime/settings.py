@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from headgate.catalog.providers import GROQ, PROVIDERS, DialectName
-from headgate.domain.request import Strategy
+from headgate.domain.request import SkillUse, Strategy
 from headgate.runtime.settings_admin import AdminSettings
 from headgate.runtime.settings_background import (
     BackgroundSettings,
@@ -53,6 +53,7 @@ from headgate.runtime.settings_model import (
 )
 from headgate.runtime.settings_safety import RouteSafety, SafetySettings
 from headgate.runtime.settings_secret import Secret
+from headgate.runtime.settings_skills import MIN_CONFIDENCE, WrongSkill, skill_use
 from headgate.runtime.settings_source import InvalidSettings, KeyPath, Tree, nearest, read_settings_file
 from headgate.runtime.upstream import Endpoint
 
@@ -354,7 +355,7 @@ def _route(name: str, file: SettingsFile, default: RouteTable, tree: Tree) -> Ro
     def wrong(key: str, what: str, fix: str) -> InvalidSettings:
         return tree.error(("routes", name, key), what, fix)
 
-    return decided_route(name, layers, wrong, local=file.local.enabled)
+    return decided_route(name, layers, wrong, local=file.local.enabled, min_confidence=file.local.min_confidence)
 
 
 def decided_route(
@@ -363,9 +364,10 @@ def decided_route(
     wrong: Callable[[str, str, str], InvalidSettings],
     *,
     local: bool = True,
+    min_confidence: float = MIN_CONFIDENCE,
 ) -> RouteSettings:
-    """A route as it will be followed: each key of the first layer that sets it. Models, tier, weights and coalesce are
-    never inherited. Raises what `wrong` makes of a key, what is wrong with it, and the fix."""
+    """A route as it will be followed: each key of the first layer that sets it. Models, tier, weights, coalesce and
+    skill are never inherited. Raises what `wrong` makes of a key, what is wrong with it, and the fix."""
     own = layers[0]
     values = {key: _first(layers, key) for key in _INHERITED}
     if values["max_calls"] < values["max_attempts"]:
@@ -379,9 +381,26 @@ def decided_route(
         tier=own.tier,
         weights=own.weights,
         coalesce=own.coalesce,
+        skill=_skill_of(own, wrong, min_confidence),
         providers=_first(layers, "providers"),
         **values,
     )
+
+
+def _skill_of(
+    own: RouteTable, wrong: Callable[[str, str, str], InvalidSettings], min_confidence: float
+) -> SkillUse | None:
+    """The local skill of a route, checked."""
+    least = min_confidence if own.skill_confidence is None else own.skill_confidence
+    if own.skill is None:
+        if own.skill_first or own.skill_confidence is not None or own.skill_options:
+            raise wrong("skill", "is missing", "name the skill that the other keys are for")
+        return None
+    try:
+        return skill_use(own.skill, own.skill_options, first=bool(own.skill_first), min_confidence=least)
+    except WrongSkill as problem:
+        key = "skill" if problem.key == "skill" else "skill_options"
+        raise wrong(key, problem.what.rstrip("."), "`headgate local list` shows skills and options") from None
 
 
 def _first(layers: Iterable[object], key: str) -> Any:

@@ -11,6 +11,7 @@ from headgate.runtime.keys import PEPPERED
 from headgate.runtime.settings_admin import MIN_TOKEN_CHARS
 from headgate.runtime.settings_cache import REDIS_SCHEMES
 from headgate.runtime.settings_model import SettingsFile, is_loopback
+from headgate.runtime.settings_skills import WrongSkill, task_skills
 from headgate.runtime.settings_source import InvalidSettings, Tree, nearest
 
 _CATALOG_ERROR: Final = re.compile(r"\[models\..*\] (\w+): (.+); ([^;]+)", re.DOTALL)
@@ -23,10 +24,21 @@ def check_settings(file: SettingsFile, tree: Tree) -> None:
     _check_virtual_keys(file, tree)
     _check_names(file, tree)
     _check_tiers(file, tree)
+    _check_tasks(file, tree)
     if file.local.personas is not None:
         from headgate.runtime.persona_files import read_personas
 
         read_personas(file.local.personas)
+
+
+def _check_tasks(file: SettingsFile, tree: Tree) -> None:
+    try:
+        task_skills(file.local.tasks, file.local.min_confidence)
+    except WrongSkill as problem:
+        task = next(task for task in file.local.tasks if problem.key in {task, f"{task}.skill", f"{task}.options"})
+        path = ("local", "tasks", task, *([] if problem.key == task else [problem.key.removeprefix(f"{task}.")]))
+        fix = "`headgate local list` shows skills and options"
+        raise tree.error(path, problem.what.rstrip("."), fix) from None
 
 
 def _check_door(file: SettingsFile, tree: Tree) -> None:

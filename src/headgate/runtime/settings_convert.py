@@ -64,7 +64,7 @@ def _value(tree: Tree, value: Any, kind: Any, path: KeyPath) -> Any:
     if value is None and type(None) in parts:
         return None
     for part in parts:
-        if is_section(part):
+        if is_section(part) and not (isinstance(value, str) and str in parts):
             return _section(tree, value, part, path)
         if part is Secret:
             return _secret(tree, value, path)

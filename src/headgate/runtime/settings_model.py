@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from headgate.catalog.providers import DialectName
 from headgate.domain.limits import Dimension
-from headgate.domain.request import Strategy
+from headgate.domain.request import SkillUse, Strategy
 from headgate.runtime.keys import VirtualKeyRow
 from headgate.runtime.settings_admin import AdminSettings
 from headgate.runtime.settings_background import MAX_TARGETS, BackgroundSettings, ScheduleTable, WebhookTable
@@ -20,6 +20,7 @@ from headgate.runtime.settings_cache import CacheSettings, RouteCache
 from headgate.runtime.settings_coalescing import CoalesceSettings
 from headgate.runtime.settings_safety import RouteSafety, SafetySettings
 from headgate.runtime.settings_secret import Secret
+from headgate.runtime.settings_skills import MIN_CONFIDENCE, Confidence, SkillName, TaskName, TaskSkillTable
 from headgate.runtime.upstream import Endpoint, PoolLimits, ReplyLimits, Timeouts
 
 KIB: Final = 1024
@@ -193,6 +194,15 @@ class RouteTable(Section, frozen=True):
     deadline_s: PositiveSeconds | None = None
     patience_s: Annotated[float, Meta(ge=0, le=MAX_SECONDS)] | None = None
     local: LocalSwitch | None = None
+    skill: SkillName | None = None
+    """The local skill that answers where no model can, instead of a sentence that says so; see docs/local.md. Not
+    inherited, as are the three below."""
+    skill_first: bool | None = None
+    """Ask the skill before any model; where it is sure enough, no call is made."""
+    skill_confidence: Confidence | None = None
+    """How sure the skill must be; left out: `[local] min_confidence`."""
+    skill_options: dict[str, Any] = {}
+    """The skill's options, as `GET /v1/local` lists them."""
     cache: RouteCache | None = None
     rephrase: bool | None = None
     """After a refusal for safety, ask once more with the user's last words in a frame that asks for a safe answer."""
@@ -226,6 +236,7 @@ class RouteSettings(msgspec.Struct, frozen=True):
     cache: RouteCache = RouteCache.AUTO
     trim: bool = False
     coalesce: CoalesceSettings | None = None
+    skill: SkillUse | None = None
 
 
 class AuthSettings(Section, frozen=True):
@@ -301,6 +312,11 @@ class LocalSettings(Section, frozen=True):
     personas: Annotated[str, Meta(min_length=1, max_length=4_096)] | None = None
     """A folder with persona libraries (`*.toml`) of your own for the skill `reply`, beside those that ship."""
     safety: SafetySettings = SafetySettings()
+    min_confidence: Confidence = MIN_CONFIDENCE
+    """How sure a skill must be to answer in place of a model; below it the template or a refusal does."""
+    tasks: dict[TaskName, SkillName | TaskSkillTable] = {}
+    """The skill that answers requests of a task where no model can: `"payment-extraction" = "extract"`, or a table with
+    `skill`, `first`, `confidence` and `options`. It wins over the route's."""
     feeds: Annotated[str, Meta(min_length=1, max_length=4_096)] | None = None
     """The folder of the threat feeds that `headgate local feed import` keeps. Left out: `feeds` in the user's folder
     for data."""

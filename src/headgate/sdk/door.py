@@ -79,7 +79,9 @@ class Headgate(Large):
         if settings is None:
             settings = load_settings(None if config is None else Path(config), os.environ)
         if routes:
-            added = routes_in_code(routes, settings.routes["default"], catalog_of(settings))
+            added = routes_in_code(
+                routes, settings.routes["default"], catalog_of(settings), settings.local.min_confidence
+            )
             settings = msgspec.structs.replace(settings, routes={**settings.routes, **added})
         if simulate is False and settings.uses_simulator:
             fix = "set it, or give simulate=True to try Headgate out"

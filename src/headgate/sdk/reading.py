@@ -108,7 +108,7 @@ def _upstream_answer(answered: Answered, body: bytes, inactive: tuple[str, ...])
 def _local_answer(answered: Answered, inactive: tuple[str, ...], wall_s: float) -> Answer:
     local, journey = answered.local, answered.journey
     assert local is not None
-    label = {"headgate": {"source": "local", "skill": local.skill, "confidence": local.confidence}}
+    label = {"headgate": local.label}
     body = completion_body(f"chatcmpl-{journey.request.id}", int(wall_s), LOCAL_MODEL, local.text, label)
     return _answer(answered, text=local.text, finish_reason="stop", raw=body, inactive=inactive)
 

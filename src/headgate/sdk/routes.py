@@ -14,12 +14,19 @@ Route: TypeAlias = RouteTable
 
 
 def routes_in_code(
-    routes: Mapping[str, Route | RouteSettings | Mapping[str, object]], default: RouteSettings, catalog: Catalog
+    routes: Mapping[str, Route | RouteSettings | Mapping[str, object]],
+    default: RouteSettings,
+    catalog: Catalog,
+    min_confidence: float,
 ) -> dict[str, RouteSettings]:
     """The routes as they will be followed. Raises InvalidSettings, which names the route, the key and the fix."""
     decided = {}
     for name, route in routes.items():
-        whole = route if isinstance(route, RouteSettings) else _decided(name, _checked(name, route), default)
+        whole = (
+            route
+            if isinstance(route, RouteSettings)
+            else _decided(name, _checked(name, route), default, min_confidence)
+        )
         _check_names(whole, catalog)
         decided[name] = whole
     return decided
@@ -33,8 +40,10 @@ def _checked(name: str, route: Route | Mapping[str, object]) -> RouteTable:
         raise _invalid(name, "", str(error), "see [routes.NAME] in docs/configuration.md") from None
 
 
-def _decided(name: str, table: RouteTable, default: RouteSettings) -> RouteSettings:
-    return decided_route(name, (table, default), lambda key, what, fix: _invalid(name, key, what, fix))
+def _decided(name: str, table: RouteTable, default: RouteSettings, min_confidence: float) -> RouteSettings:
+    return decided_route(
+        name, (table, default), lambda key, what, fix: _invalid(name, key, what, fix), min_confidence=min_confidence
+    )
 
 
 def _check_names(route: RouteSettings, catalog: Catalog) -> None:

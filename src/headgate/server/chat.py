@@ -252,7 +252,7 @@ def _keep_ready(
 def _local(gateway: Gateway, answered: Answered, chat: Chat, marks: bytes) -> Outgoing:
     local, name = answered.local, answered.journey.request.id
     assert local is not None
-    label = {"headgate": {"source": "local", "skill": local.skill, "confidence": local.confidence}}
+    label = {"headgate": local.label}
     created = int(gateway.clock.wall())
     if chat.stream:
         events = stream_of(

@@ -12,7 +12,7 @@ from headgate.batch.local_skill import check_skill
 from headgate.batch.runner import BatchRunner
 from headgate.catalog import Catalog, Model
 from headgate.domain.answer import Refusal
-from headgate.local.skills import NO_SUPPLIES, Supplies
+from headgate.local.skills import Supplies
 from headgate.observe.stories import Stories
 from headgate.runtime.answers import Answers
 from headgate.runtime.cache import Cache
@@ -73,7 +73,6 @@ class Gateway:
         stop: Callable[[], Awaitable[None]],
         store: SqliteStore | None = None,
         cache: Cache | None = None,
-        supplies: Supplies = NO_SUPPLIES,
         caching: CacheSettings = _CACHE,
     ) -> None:
         self.driver = driver
@@ -99,7 +98,6 @@ class Gateway:
         self.stop = stop
         self.store = store
         self.cache = cache
-        self.supplies = supplies
         self.caching = caching
         self.answers = (
             None
@@ -111,6 +109,11 @@ class Gateway:
         self._most_per_tenant = max_in_flight_per_tenant
         self._inside: dict[str, int] = {}
         self._in_flight = 0
+
+    @property
+    def supplies(self) -> Supplies:
+        """What the operator brought for the local skills."""
+        return self.driver.supplies
 
     @property
     def in_flight(self) -> int:

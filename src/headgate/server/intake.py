@@ -11,7 +11,7 @@ import msgspec
 from headgate.catalog import GROQ, PROVIDERS, Catalog, Kind, Resolution
 from headgate.domain.answer import Refusal, RefusalCode
 from headgate.domain.limits import Amounts
-from headgate.domain.request import Check, Need, Priority, PromptSize, Request
+from headgate.domain.request import Check, Need, Priority, PromptSize, Request, SkillUse
 from headgate.domain.time import Instant
 from headgate.protocol.chat import Chat, InvalidBody
 from headgate.protocol.compound import COMPOUND, for_successor
@@ -28,6 +28,7 @@ DEFAULT: Final = "default"
 CHATTING: Final = frozenset({Kind.CHAT, Kind.GUARD})
 """Kinds of models that are asked by chats."""
 TIER_PREFIX: Final = "headgate/"
+_NO_TASKS: Final[Mapping[str, SkillUse]] = {}
 _NO_CHECK: Final = Check.NONE  # looking up a member of an enum costs as much as a call
 _NO_NEED: Final = Need.NONE
 _NO_PROMPT: Final = PromptSize()
@@ -64,12 +65,14 @@ class Intake:
         *,
         local: bool = True,
         screening: Screening | None = None,
+        tasks: Mapping[str, SkillUse] = _NO_TASKS,
     ) -> None:
         self._catalog = catalog
         self._routes = dict(routes)
         self._local = local
         self._screening = screening
         self._screens = {} if screening is None else _screened_routes(self._routes)
+        self._tasks = tasks
         self._patterns: dict[tuple[str, str], Request] = {}
         assert DEFAULT in self._routes
 
@@ -109,7 +112,8 @@ class Intake:
             ask_tokens=chat.ask_tokens,
             stream=chat.stream,
             session=controls.session or chat.user,
-            local_possible=chat.check is _NO_CHECK and (choice is None or not tool_required(chat)),
+            local_possible=(chat.check is _NO_CHECK or pattern.skill is not None)
+            and (choice is None or not tool_required(chat)),
             own_key=own_key,
             service_tier=chat.service_tier,
         )
@@ -187,6 +191,7 @@ class Intake:
             rephrases=route.rephrase and isinstance(chat, Chat),
             safeguard=self._screening is not None and isinstance(chat, Chat),
             trims_to=MAY_BE_TRIMMED if route.trim else 0.0,
+            skill=route.skill if controls.task is None else self._tasks.get(controls.task, route.skill),
         )
 
     def candidates(self, chat: Chat | Asked, route: RouteSettings, tier: str | None) -> Candidates | Refusal:
@@ -303,7 +308,8 @@ class Intake:
 
     def with_routes(self, routes: Mapping[str, RouteSettings]) -> "Intake":
         """The same with more routes, which win over those of the same name."""
-        return Intake(self._catalog, {**self._routes, **routes}, local=self._local, screening=self._screening)
+        more = {**self._routes, **routes}
+        return Intake(self._catalog, more, local=self._local, tasks=self._tasks, screening=self._screening)
 
 
 def unknown_model(name: str, catalog: Catalog) -> Refusal:

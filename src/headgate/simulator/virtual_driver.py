@@ -16,6 +16,7 @@ from headgate.decide.journey import Phase
 from headgate.domain.answer import Reply
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.time import NEVER, Instant, Seconds
+from headgate.local.skills import NO_SUPPLIES
 from headgate.protocol.client_json import InvalidBody
 from headgate.protocol.dialects import DIALECTS
 from headgate.protocol.errors import redact
@@ -160,7 +161,7 @@ class VirtualDriver:
                 case a.Mend():
                     actions = self._turn(run, self._mend(run, action))
                 case a.AnswerLocally():
-                    run.local = run.errand.answer_locally(run.request, action.reason)
+                    run.local = run.errand.answer_locally(run.request, action.reason, NO_SUPPLIES)
                     actions = self._turn(run, e.AnsweredLocally(run.local is not None))
                 case a.LookUp():
                     actions = self._turn(run, e.CacheMissed())  # worlds have no caches
