@@ -123,7 +123,7 @@ class Coalescer:
         """A place for a request that may wait for others; None for one that is asked alone."""
         route = self._routes.get(request.route or DEFAULT)
         rule = None if route is None else route.coalesce
-        if route is None or rule is None or not isinstance(errand, ChatErrand):
+        if route is None or rule is None or type(errand) is not ChatErrand:
             return None
         if not _has_time(request, route, rule, self._driver.clock.now()):
             return None
