@@ -1,13 +1,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.cache.breaker import LONGEST_REST_S, MOST_FAILURES, MOST_WAITED_S, Breaker
+from headgate.cache.breaker import LONGEST_REST_S, MOST_FAILURES, MOST_WAITED_S, ONE_CAUSE_S, Breaker
 
 
 def opened(breaker: Breaker, now: float, waited_s: float = 0.0) -> int:
-    """Fail until it opens; how often that took."""
+    """Fail until it opens, each wait a moment after the last; how often that took."""
     for times in range(1, 100):
-        if breaker.failed(waited_s, now):
+        if breaker.failed(waited_s, now + (2 * times * ONE_CAUSE_S if waited_s else 0.0)):
             return times
     raise AssertionError("it never opened")
 
@@ -22,6 +22,16 @@ def test_slow_failures() -> None:
     assert opened(Breaker(), 0.0, waited_s=0.3) == 1
     assert opened(Breaker(), 0.0, waited_s=0.1) == 3
     assert opened(Breaker(), 0.0, waited_s=0.05) == 5
+
+
+def test_many_that_were_held_by_one_stall() -> None:
+    """Look-ups that give up in the same moment are one failure: it may have been this process that was busy. Refusals,
+    which come at once, are not."""
+    breaker = Breaker()
+    assert not any(breaker.failed(0.05, 1.0 + n * ONE_CAUSE_S / 100) for n in range(50))
+    assert breaker.failures == 1.0
+    assert breaker.failed(0.0, 1.0) is False
+    assert breaker.failures == 2.0
 
 
 def test_failures_of_one_request_in_a_hundred() -> None:

@@ -20,6 +20,8 @@ CALM_S: Final[Seconds] = 30.0
 """How long it must have been closed before the next rest is short again."""
 PAID_BACK: Final = 0.02
 """Failures that one success makes up for."""
+ONE_CAUSE_S: Final[Seconds] = 0.005
+"""Look-ups that gave up waiting this close together count as one: a single stall, ours perhaps, held them all."""
 _NEARLY: Final = 1e-9
 """What sums of fiftieths may lack of a whole."""
 
@@ -32,6 +34,7 @@ class Breaker(msgspec.Struct):
     rest_s: Seconds = 0.0
     rests_until: Instant = 0.0
     closed_at: Instant = 0.0
+    failed_at: Instant = float("-inf")
     is_open: bool = False
     is_probing: bool = False
     openings: int = 0
@@ -67,18 +70,24 @@ class Breaker(msgspec.Struct):
 
     def failed(self, waited_s: Seconds, now: Instant) -> bool:
         """The tier did not, after `waited_s`. True when this opened the breaker; one that is open hears no more."""
-        if self.is_open:
+        if self.is_open or (waited_s > ONE_CAUSE_S and now - self.failed_at < ONE_CAUSE_S):
             return False
+        self.failed_at = now
         self.failures += 1.0
         self.waited_s += waited_s
         if self.failures < MOST_FAILURES - _NEARLY and self.waited_s < MOST_WAITED_S - _NEARLY:
             return False
+        self.open(now)
+        return True
+
+    def open(self, now: Instant) -> None:
+        """Leave the tier alone from now on."""
+        assert self.is_closed
         if self.rest_s and now - self.closed_at >= CALM_S:
             self.rest_s = 0.0
         self.is_open = True
         self.openings += 1
         self._rest(now)
-        return True
 
     def _rest(self, now: Instant) -> None:
         self.rest_s = min(2 * self.rest_s, LONGEST_REST_S) if self.rest_s else FIRST_REST_S

@@ -18,6 +18,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from headgate.cache.breaker import Breaker
+from headgate.cache.patience import Patience
 from headgate.cache.tier import Tier, TierDown, TierName
 from headgate.cache.tier_health import TierHealth, TierState
 from headgate.domain.time import Instant, Seconds
@@ -35,8 +36,9 @@ OBJECT_LOOK_UP_S: Final[Seconds] = 0.3
 
 
 class GuardLimits(msgspec.Struct, frozen=True):
-    """How much of a tier's trouble is borne. `look_up_s` is a request's; `write_s` that of writes, which nobody waits
-    for, and of deletions and marks, which an operator does. At most `concurrent` look-ups are under way."""
+    """How much of a tier's trouble is borne. `look_up_s` is the longest that a request waits, less where the tier is
+    usually quick (`cache/patience.py`); `write_s` that of writes, which nobody waits for, and of deletions and marks,
+    which an operator does. At most `concurrent` look-ups are under way."""
 
     look_up_s: Seconds
     write_s: Seconds
@@ -61,6 +63,7 @@ class GuardedTier:
         self._limits = limits
         self._now = now
         self._reading, self._writing = Breaker(), Breaker()
+        self._patience = Patience()
         self._places = asyncio.Semaphore(limits.concurrent)
         self._waits: set[asyncio.Timeout] = set()
         self._queue: dict[str, tuple[bytes, Seconds]] = {}
@@ -103,7 +106,7 @@ class GuardedTier:
 
     async def _look_up(self, work: Callable[[], Awaitable[T]]) -> T:
         started_at = self._now()
-        wait = asyncio.timeout(self._limits.look_up_s)
+        wait = asyncio.timeout(self._patience.within_s(self._limits.look_up_s))
         self._waits.add(wait)
         try:
             async with wait, self._places:
@@ -114,6 +117,7 @@ class GuardedTier:
         finally:
             self._waits.discard(wait)
         self._reading.succeeded()
+        self._patience.took(self._now() - started_at)
         return found
 
     def _failed_look_up(self, problem: TimeoutError | TierDown, waited_s: Seconds) -> TierDown:
@@ -143,8 +147,10 @@ class GuardedTier:
         try:
             async with asyncio.timeout(self._limits.write_s):
                 await self._pay()
+            started_at = self._now()
             async with asyncio.timeout(self._limits.look_up_s):
                 await self._tier.get(PROBE_KEY)
+            self._patience.begin(self._now() - started_at)
             ok = True
         except (TimeoutError, TierDown) as problem:
             self._count(problem)
@@ -252,13 +258,19 @@ class GuardedTier:
             raise self._count(problem) from None
 
     async def trouble(self) -> str:
-        """What keeps the tier from being used just now, as at a start; "" where nothing does. Waits as long as a write
-        may, since the first connection is the slowest; it decides nothing."""
+        """Look at the tier before anybody needs it, as at a start: what keeps it from being used; "" for nothing. The
+        first connection may take as long as a write. A tier that cannot be used rests from now on."""
         try:
             async with asyncio.timeout(self._limits.write_s):
                 await self._tier.get(PROBE_KEY)
+            started_at = self._now()
+            async with asyncio.timeout(self._limits.look_up_s):
+                await self._tier.get(PROBE_KEY)
         except (TimeoutError, TierDown) as problem:
-            return str(problem) or "no answer in time"
+            if self._reading.is_closed:
+                self._reading.open(self._now())
+            return str(self._count(problem))
+        self._patience.begin(self._now() - started_at)
         return ""
 
     # Ends ------------------------------------------------------------------------------------------------------------
