@@ -38,6 +38,8 @@ USUAL: dict[str, dict[str, object]] = {
     "repetition": {"earlier": ()},
     "language": {},
     "summary": {},
+    "risk": {},
+    "safety": {"block": ("bomb", "counterfeit*", "kill him"), "allow": ("bomb squad",)},
     "fill": {
         "schema": {
             "type": "object",

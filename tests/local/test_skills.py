@@ -22,6 +22,8 @@ USUAL: dict[str, dict[str, object]] = {
     "repetition": {"earlier": ["hello", "where is my order"]},
     "language": {},
     "summary": {"max_sentences": 2},
+    "risk": {},
+    "safety": {"block": ["bomb", "evil*"], "allow": ["bomb squad"]},
     "fill": {
         "schema": {
             "type": "object",
@@ -93,6 +95,9 @@ def test_skill_takes_hostile_text(name: str, text: str) -> None:
         ("reply", {"seed": -1}, "seed"),
         ("repetition", {}, "earlier"),
         ("summary", {"max_sentences": 0}, "max_sentences"),
+        ("risk", {"feeds": []}, "feeds"),
+        ("safety", {"block": ["..."]}, "block"),
+        ("safety", {"block": [""]}, "block[0]"),
         ("fill", {}, "schema"),
         ("fill", {"schema": {"type": "objekt"}}, "schema"),
         ("language", {"verbose": True}, "verbose"),

@@ -23,6 +23,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "repetition": {"earlier": ["please refund order 4711 to ramesh.k@okaxis TODAY"]},
     "language": {},
     "summary": {"max_sentences": 1},
+    "risk": {},
+    "safety": {"block": ["refund*"]},
     "fill": {
         "schema": {
             "type": "object",
@@ -38,6 +40,8 @@ TELLING: dict[str, Any] = {
     "repetition": lambda told: told["of"] == 0,
     "language": lambda told: told["code"] == "en",
     "summary": lambda told: told["text"] == MESSAGE,
+    "risk": lambda told: 0 < told["score"] < 1 and told["level"] in {"low", "suspect", "high"},
+    "safety": lambda told: told["is_blocked"] and told["categories"] == ["blocked"],
     "fill": lambda told: told["value"]["upi_id"] == "ramesh.k@okaxis" and not told["partial"],
 }
 

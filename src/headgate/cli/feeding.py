@@ -120,10 +120,9 @@ def _check_name(name: str) -> None:
 
 
 def _folder(config: Path | None) -> "FeedFolder":
-    from headgate.store.feed_folder import FeedFolder, usual_folder
+    from headgate.store.feed_folder import FeedFolder
 
-    chosen = load(config).local.feeds
-    return FeedFolder(usual_folder() if chosen is None else Path(chosen).expanduser())
+    return FeedFolder.of(load(config).local.feeds)
 
 
 def _read(file: Path) -> bytes:

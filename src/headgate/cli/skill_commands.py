@@ -25,6 +25,8 @@ SKILLS: Final = {
     "language": "Guess the language of a text.",
     "summary": "Pick the telling sentences of a text.",
     "fill": 'Fill a JSON Schema: -o schema={"properties":{"upi_id":{"type":"string"}}}.',
+    "risk": "Say how likely a message is scam or phishing, and by what.",
+    "safety": "Find blocked words and phrases: -o block=word,phrase.",
 }
 """Written down here too, so that `--help` loads no skill; a test holds it to the table of skills."""
 
@@ -124,7 +126,7 @@ def _value(name: str, value: str) -> Any:
         return value.split(",") if name in LISTS else value
 
 
-LISTS: Final = frozenset({"labels", "earlier", "avoid", "kinds"})
+LISTS: Final = frozenset({"labels", "earlier", "avoid", "kinds", "block", "allow"})
 """Options whose values may be written with commas instead of as JSON."""
 
 

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from headgate.local.language import Language, guess_language
     from headgate.local.personas import Persona, Reply, persona_of, reply
     from headgate.local.repetition import Repetition, Window, find_repetition, window_of
+    from headgate.local.risk import Risk, score
+    from headgate.local.safety import Blocklist, Safety, Term, screen
     from headgate.local.shipped_library import shipped_personas
     from headgate.local.skills import SKILLS, Misused, Skill, Supplies, run
     from headgate.local.summary import Summary, summarize
 
 __all__ = [
     "SKILLS",
+    "Blocklist",
     "Classification",
     "Entity",
     "Evidence",
@@ -33,9 +36,12 @@ __all__ = [
     "Persona",
     "Repetition",
     "Reply",
+    "Risk",
+    "Safety",
     "Skill",
     "Summary",
     "Supplies",
+    "Term",
     "Window",
     "classify",
     "extract",
@@ -45,6 +51,8 @@ __all__ = [
     "persona_of",
     "reply",
     "run",
+    "score",
+    "screen",
     "shipped_personas",
     "summarize",
     "window_of",
@@ -59,6 +67,8 @@ _OWNERS = {
     "language": ("Language", "guess_language"),
     "personas": ("Persona", "Reply", "persona_of", "reply"),
     "repetition": ("Repetition", "Window", "find_repetition", "window_of"),
+    "risk": ("Risk", "score"),
+    "safety": ("Blocklist", "Safety", "Term", "screen"),
     "shipped_library": ("shipped_personas",),
     "skills": ("SKILLS", "Misused", "Skill", "Supplies", "run"),
     "summary": ("Summary", "summarize"),

@@ -16,6 +16,8 @@ from headgate.local.personas import SLOT_CHARS_MAX, SLOTS_MAX
 from headgate.local.shipped_library import HELPDESK
 
 SEED_MAX = 2**63 - 1
+PHRASES_MAX = 1_000
+_Phrase = Annotated[str, Meta(min_length=1, max_length=200)]
 _Earlier = Annotated[str, Meta(max_length=repetition.MESSAGE_CHARS_MAX)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
 
@@ -52,6 +54,20 @@ class ClassifyOptions(Options, frozen=True):
     threshold: Annotated[_Share, Meta(description="Confidence under which no label is given.")] = (
         classification.THRESHOLD
     )
+
+
+class SafetyOptions(Options, frozen=True):
+    """For `safety`."""
+
+    block: Annotated[
+        tuple[_Phrase, ...],
+        Meta(
+            max_length=PHRASES_MAX, description="Words and phrases that are not wanted; a * at the end is any ending."
+        ),
+    ] = ()
+    allow: Annotated[
+        tuple[_Phrase, ...], Meta(max_length=PHRASES_MAX, description="Phrases in which they are harmless.")
+    ] = ()
 
 
 class ReplyOptions(Options, frozen=True):

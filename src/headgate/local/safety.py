@@ -9,6 +9,7 @@ digits and signs for letters (`b0mb`, `a$$`), repeated letters (`booomb`), gaps 
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -20,6 +21,8 @@ BLOCKED: Final = "blocked"
 """The category of terms that name none."""
 MAX_TERMS: Final = 100_000
 MAX_TERM_WORDS: Final = 8
+MAX_LISTED: Final = 64
+"""Lists that callers gave and that are remembered."""
 MAX_MATCHES: Final = 50
 """Evidence of one text."""
 MAX_GAPPED: Final = 30
@@ -159,6 +162,21 @@ def screen(text: str, blocklist: Blocklist) -> Safety:
     categories = dict.fromkeys(category for category, _ in found.values())
     plainest = max(plainness for _, plainness in found.values())
     return Safety(True, plainest, tuple(categories), tuple(evidence[:MAX_MATCHES]))
+
+
+@lru_cache(maxsize=MAX_LISTED)
+def listed(block: tuple[str, ...], allow: tuple[str, ...]) -> Blocklist:
+    """The blocklist of these phrases, remembered. Raises ValueError for one without a word."""
+    return Blocklist(map(Term, block), allow)
+
+
+def together(one: Safety, other: Safety) -> Safety:
+    """What two lists found in a text."""
+    if not one.is_blocked or not other.is_blocked:
+        return one if one.is_blocked else other
+    categories = tuple(dict.fromkeys((*one.categories, *other.categories)))
+    evidence = sorted({*one.evidence, *other.evidence}, key=lambda each: (each.start, each.end, each.reason))
+    return Safety(True, max(one.confidence, other.confidence), categories, tuple(evidence[:MAX_MATCHES]))
 
 
 def _phrases(

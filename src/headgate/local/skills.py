@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from headgate.local.evidence import Evidence
+from headgate.local.feeds import NO_FEEDS, Feeds
 from headgate.local.options import (
     ClassifyOptions,
     ExtractOptions,
@@ -20,9 +21,11 @@ from headgate.local.options import (
     Options,
     RepetitionOptions,
     ReplyOptions,
+    SafetyOptions,
     SummaryOptions,
 )
 from headgate.local.personas import BadReply, Persona
+from headgate.local.safety import EMPTY, Blocklist, listed, screen, together
 
 __all__ = [
     "NO_SUPPLIES",
@@ -53,9 +56,12 @@ class SkillResult(Protocol):
 
 
 class Supplies(msgspec.Struct, frozen=True):
-    """What an operator brought for the skills: persona libraries by name, beside those that ship."""
+    """What an operator brought for the skills: persona libraries by name, beside those that ship; the threat feeds as
+    they are when somebody asks; words and phrases that are not wanted."""
 
     personas: Mapping[str, Persona] = {}
+    feeds: Callable[[], Feeds] = lambda: NO_FEEDS
+    blocklist: Blocklist = EMPTY
 
 
 NO_SUPPLIES: Final = Supplies()
@@ -223,6 +229,21 @@ def _fill(text: str, options: FillOptions, _: Supplies) -> SkillResult:
     return fill(text, options.schema, options.labels)
 
 
+def _risk(text: str, _: NoOptions, supplies: Supplies) -> SkillResult:
+    from headgate.local.risk import score
+
+    return score(text, feeds=supplies.feeds())
+
+
+def _safety(text: str, options: SafetyOptions, supplies: Supplies) -> SkillResult:
+    """The operator's list and the caller's: neither spares what the other blocks."""
+    try:
+        own = listed(options.block, options.allow)
+    except ValueError as error:
+        raise Misused(f"{error}.", "block") from None
+    return together(screen(text, supplies.blocklist), screen(text, own))
+
+
 def _whole(result: SkillResult) -> str:
     return as_json(result).decode()
 
@@ -280,6 +301,20 @@ _ROWS: Final = (
         FillOptions,
         _fill,
         lambda result: _json(result.value),
+    ),
+    Skill(
+        "risk",
+        "Says how likely a message is scam or phishing, and by what; threat feeds raise it.",
+        NoOptions,
+        _risk,
+        _whole,
+    ),
+    Skill(
+        "safety",
+        "Finds blocked words and phrases, also in disguise: the operator's and yours.",
+        SafetyOptions,
+        _safety,
+        _whole,
     ),
 )
 

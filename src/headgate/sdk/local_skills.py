@@ -17,6 +17,8 @@ from headgate.local.filling import Filled
 from headgate.local.language import Language
 from headgate.local.personas import Persona, Reply
 from headgate.local.repetition import Repetition
+from headgate.local.risk import Risk
+from headgate.local.safety import Safety
 from headgate.local.shipped_library import shipped_personas
 from headgate.local.skills import Misused, SkillResult, Supplies, run
 from headgate.local.summary import Summary
@@ -90,6 +92,14 @@ class LocalSkills:
     ) -> Filled:
         """A JSON value for a schema or type, of what the text holds; what is missing is named. Nothing is invented."""
         return self._run("fill", text, Filled, schema=schema_of(schema_or_type)[1], labels=labels)
+
+    def risk(self, text: str) -> Risk:
+        """How likely a message is scam or phishing, and by what; the operator's threat feeds raise it."""
+        return self._run("risk", text, Risk)
+
+    def safety(self, text: str, *, block: Sequence[str] | None = None, allow: Sequence[str] | None = None) -> Safety:
+        """Which blocked words and phrases the text holds, also in disguise: the settings' and those given here."""
+        return self._run("safety", text, Safety, block=block, allow=allow)
 
     def run(self, skill: str, text: str, **options: object) -> SkillResult:
         """Any skill by its name, with its options as `GET /v1/local` lists them."""

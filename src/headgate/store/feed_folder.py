@@ -47,6 +47,11 @@ class FeedFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @classmethod
+    def of(cls, chosen: str | None) -> "FeedFolder":
+        """The folder that somebody chose, else the usual one."""
+        return cls(usual_folder() if chosen is None else Path(chosen).expanduser())
+
     def keep(self, feed: Feed) -> bool:
         """Write the feed, over an older one of its name. Whether there was one. Raises `FeedFolderProblem`."""
         target = self._file(feed.name)
