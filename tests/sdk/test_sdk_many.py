@@ -336,5 +336,5 @@ async def test_what_the_quotas_carry(limits: Mapping[Dimension, int], takes_s: f
         place = inner.pool.deployments(MODEL)[0]
         inner.ledger._add(place).set_limits(limits, (0, 0, 0, 0, 0), 0.0)
         request = Request("r", MODEL, (MODEL,), 0.0, 50.0, 25.0, PromptSize(latin=400, messages=1), 256)
-        found = at_once(inner, request, 0.0, takes_s)
+        found = at_once(inner, [request, request], 0.0, takes_s)
     assert found == expected

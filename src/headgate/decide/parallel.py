@@ -4,12 +4,13 @@ More than that would only wait. Reads the gate, changes nothing.
 """
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from headgate.decide import routing
 from headgate.decide.journey import Journey
 from headgate.decide.learned import weight
-from headgate.domain.limits import Amounts
+from headgate.domain.limits import Amounts, Deployment
 from headgate.domain.request import Request
 from headgate.domain.time import Instant, Seconds
 from headgate.quota.bucket import need_of
@@ -28,25 +29,34 @@ WITHOUT_LIMIT: Final = 32
 MOST: Final = 256
 
 
-def at_once(gate: "Gate", request: Request, now: Instant, takes_s: Seconds | None = None) -> int:
-    """From 1 to MOST. `takes_s` is how long such requests were seen to take, without waiting for quota."""
-    journey = Journey(request)
-    journey.prompt_weight, journey.task, journey.turn = weight(request.prompt), request.task or "", gate.turn
-    total = 0.0
-    for place in dict.fromkeys(gate.ledger.canonical(each) for each in routing.candidates(gate, journey, now)):
-        if not gate.is_usable(place, now):
-            continue
-        mean = routing.mean_cost(gate, journey, place.model)
-        output = min(mean, int(gate.learned.lengths(place.model, journey.task).mean_tokens))
-        need = need_of(Amounts(mean - output, output))
-        view = gate.ledger.view(place, now)
-        rates = [
-            max(0.0, row.free + row.drain * (HORIZON_S - view.ready_in_s)) / HORIZON_S / need[row.selector]
-            for row in view.rows
-            if need[row.selector]
-        ]
-        total += WITHOUT_LIMIT if not rates else min(rates) * (takes_s or usual_s(gate, place.model, output)) * MARGIN
-    return max(1, min(MOST, math.ceil(total)))
+def at_once(gate: "Gate", requests: Iterable[Request], now: Instant, takes_s: Seconds | None = None) -> int:
+    """From 1 to MOST, for requests of these kinds. `takes_s` is how long such ones were seen to take, without waiting
+    for quota."""
+    places: dict[str, float] = {}
+    for request in requests:
+        journey = Journey(request)
+        journey.prompt_weight, journey.task, journey.turn = weight(request.prompt), request.task or "", gate.turn
+        for each in routing.candidates(gate, journey, now):
+            place = gate.ledger.canonical(each)
+            if place.id not in places and gate.is_usable(place, now):
+                places[place.id] = _at(gate, journey, place, now, takes_s)
+    return max(1, min(MOST, math.ceil(sum(places.values()))))
+
+
+def _at(gate: "Gate", journey: Journey, place: Deployment, now: Instant, takes_s: Seconds | None) -> float:
+    """How many of one deployment's requests are under way when its quota is used up."""
+    mean = routing.mean_cost(gate, journey, place.model)
+    output = min(mean, int(gate.learned.lengths(place.model, journey.task).mean_tokens))
+    need = need_of(Amounts(mean - output, output))
+    view = gate.ledger.view(place, now)
+    rates = [
+        max(0.0, row.free + row.drain * (HORIZON_S - view.ready_in_s)) / HORIZON_S / need[row.selector]
+        for row in view.rows
+        if need[row.selector]
+    ]
+    if not rates:
+        return WITHOUT_LIMIT
+    return min(rates) * (takes_s or usual_s(gate, place.model, output)) * MARGIN
 
 
 def usual_s(gate: "Gate", model: str, output_tokens: int) -> Seconds:

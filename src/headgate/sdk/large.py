@@ -152,7 +152,7 @@ class Large:
         a larger window takes over. Raises InvalidRequest, and OSError of a path.
         """
         wishes = Packing(model, question, answer_tokens, share, larger, removes_repeats, priorities)
-        return await asyncio.to_thread(packed, await self.start(), what, wishes)
+        return await packed(await self.start(), what, wishes)
 
 
 class LargeSync:

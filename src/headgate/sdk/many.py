@@ -62,6 +62,8 @@ MOST_REMEMBERED: Final = 1_024
 MOST_TRIES: Final = 4
 """How often a request is asked that fails for another reason than want of quota, where trying again can help."""
 LONGEST_PAUSE_S: Final[Seconds] = 300.0
+MOST_KINDS: Final = 16
+"""Kinds of requests, by the models that may serve them, whose quotas are looked at."""
 LEARNED_SHARE: Final = 0.1
 _NO_ROOM: Final = frozenset({RefusalCode.NO_CAPACITY, RefusalCode.DEADLINE_EXCEEDED, RefusalCode.BUDGET_EXCEEDED})
 
@@ -191,7 +193,7 @@ class _Work:
         self._under_way = 0
         self._known: OrderedDict[bytes, Ending] = OrderedDict()
         self._changed, self._fed = asyncio.Event(), asyncio.Event()
-        self._kind: Request | None = None
+        self._kinds: OrderedDict[tuple[str, ...], Request] = OrderedDict()
         self._takes_s: Seconds | None = None
         self._until = 0.0
         self._is_over = False
@@ -241,16 +243,16 @@ class _Work:
             self._fed.set()
 
     def _may_begin(self, gateway: Gateway) -> bool:
-        under_way, kind, most = self._under_way, self._kind, self._wishes.concurrency
+        under_way, most = self._under_way, self._wishes.concurrency
         if len(self._window) >= min(MOST_AHEAD, max(LEAST_AHEAD, 4 * self.progress.most_at_once)):
             return False
         if most != "auto":
             return under_way < most
-        if not under_way or kind is None:
+        if not under_way or not self._kinds:
             return not under_way
-        gate = gateway.driver.gate
+        gate, kinds = gateway.driver.gate, self._kinds.values()
         return gate.room.waiting() < MOST_WAITING and under_way < at_once(
-            gate, kind, gateway.clock.now(), self._takes_s
+            gate, kinds, gateway.clock.now(), self._takes_s
         )
 
     def _begin(self, gateway: Gateway, asked: Asked) -> None:
@@ -330,7 +332,9 @@ class _Work:
             self._changed.set()
 
         def make(request: Request, chat: Chat, handling: HandlingSettings) -> ChatErrand:
-            self._kind = request
+            self._kinds[request.candidates] = request
+            if len(self._kinds) > MOST_KINDS:
+                self._kinds.popitem(last=False)
             self._changed.set()
             return _Errand(chat, handling, began)
 

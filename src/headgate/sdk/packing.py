@@ -1,7 +1,9 @@
 """Owns `pack`: files or messages in, a prompt that a model's window holds out, and an account of what was left out."""
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final, TypeAlias
 
 import msgspec
@@ -14,7 +16,7 @@ from headgate.protocol.chat import Chat, parse_chat
 from headgate.runtime.packing import Item, Source, State, fit_chat, fit_files, weigh
 from headgate.sdk.asking import Asking
 from headgate.sdk.collecting import Collected, Left, collect
-from headgate.sdk.options import AUTO, body_of
+from headgate.sdk.options import AUTO, Messages, body_of
 from headgate.sdk.problems import InvalidRequest
 from headgate.server.gateway import Gateway
 
@@ -75,21 +77,25 @@ class Packing(msgspec.Struct, frozen=True):
     priorities: Mapping[str, int] | None = None
 
 
-def packed(gateway: Gateway, what: Packable, wishes: Packing) -> Packed:
-    """The prompt. Raises InvalidRequest where the window is too small for the least of it."""
+async def packed(gateway: Gateway, what: Packable, wishes: Packing) -> Packed:
+    """The prompt. Raises InvalidRequest where the window is too small for the least of it.
+
+    The reading and the fitting happen in threads, what the gate has learned is only looked at in its own.
+    """
     if not 0.0 < wishes.share <= 1.0:
         raise InvalidRequest("`share` is a part of the window: above 0 and at most 1.", "share")
     if wishes.larger not in list(Larger):
         raise InvalidRequest(f"`larger` is one of {', '.join(Larger)}.", "larger")
     if isinstance(what, Mapping):
-        return _pack_files(gateway, Collected(tuple(_named(what, wishes))), wishes)
+        return await _pack_files(gateway, Collected(tuple(_named(what, wishes))), wishes)
     if isinstance(what, str):
-        return _pack_messages(gateway, [{"role": "user", "content": what}], wishes)
+        return await _pack_messages(gateway, [{"role": "user", "content": what}], wishes)
     if what and all(isinstance(each, Mapping) for each in what):
-        return _pack_messages(gateway, what, wishes)  # type: ignore[arg-type]
+        return await _pack_messages(gateway, what, wishes)  # type: ignore[arg-type]
     if any(isinstance(each, Mapping) for each in what):
         raise InvalidRequest("Give either paths or messages, not both in one list.", "what")
-    return _pack_files(gateway, collect(what, wishes.priorities), wishes)  # type: ignore[arg-type]
+    paths: Sequence[str | os.PathLike[str]] = what  # type: ignore[assignment]
+    return await _pack_files(gateway, await asyncio.to_thread(collect, paths, wishes.priorities), wishes)
 
 
 def _named(texts: Mapping[str, str], wishes: Packing) -> list[Source]:
@@ -119,32 +125,36 @@ def limit_of(model: Model, wishes: Packing) -> int:
     return max(0, most - answer)
 
 
-def _pack_messages(gateway: Gateway, messages: Sequence[Mapping[str, object]], wishes: Packing) -> Packed:
+async def _pack_messages(gateway: Gateway, messages: Sequence[Mapping[str, object]], wishes: Packing) -> Packed:
     said = [*messages, *([{"role": "user", "content": wishes.question}] if wishes.question else [])]
     with Asking(gateway).understood():
-        chat = parse_chat(body_of(said, wishes.model, {}, stream=False))
+        chat = await asyncio.to_thread(_read, said, wishes.model)
     taken, reason = _taken(gateway, chat.needs, weight(chat.prompt), wishes)
     learned = gateway.driver.gate.learned
-    fitted = fit_chat(
-        chat, learned.weight_within(taken.model.id, taken.limit_tokens), removes_repeats=wishes.removes_repeats
-    )
+    room = learned.weight_within(taken.model.id, taken.limit_tokens)
+    fitted = await asyncio.to_thread(fit_chat, chat, room, removes_repeats=wishes.removes_repeats)
     if not fitted.fits:
         raise _too_small(taken)
     return _packed(learned, taken, fitted.chat, fitted.items, (), reason)
 
 
-def _pack_files(gateway: Gateway, collected: Collected, wishes: Packing) -> Packed:
+async def _pack_files(gateway: Gateway, collected: Collected, wishes: Packing) -> Packed:
     if not collected.sources:
         raise InvalidRequest("There is no text to pack.", "what")
-    whole = fit_files(collected.sources, wishes.question, float("inf"), removes_repeats=wishes.removes_repeats)
+    fit = partial(fit_files, collected.sources, wishes.question, removes_repeats=wishes.removes_repeats)
+    whole = await asyncio.to_thread(fit, room=float("inf"))
     taken, reason = _taken(gateway, Need.NONE, weigh(whole.text) + PER_MESSAGE, wishes)
     learned = gateway.driver.gate.learned
     room = learned.weight_within(taken.model.id, taken.limit_tokens) - PER_MESSAGE
-    fitted = fit_files(collected.sources, wishes.question, room, removes_repeats=wishes.removes_repeats)
+    fitted = await asyncio.to_thread(fit, room=room)
     if not fitted.fits:
         raise _too_small(taken)
-    chat = parse_chat(body_of(fitted.text, taken.model.id, {}, stream=False))
+    chat = await asyncio.to_thread(_read, fitted.text, taken.model.id)
     return _packed(learned, taken, chat, fitted.items, collected.left, reason)
+
+
+def _read(said: Messages, model: str | None) -> Chat:
+    return parse_chat(body_of(said, model, {}, stream=False))
 
 
 def _taken(gateway: Gateway, needs: Need, prompt_weight: float, wishes: Packing) -> tuple[Reader, str]:

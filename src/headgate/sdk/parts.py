@@ -5,6 +5,7 @@ The parts overlap, so that what stands on a border is whole in one of them. Each
 a part that fails is named and ends none of the others.
 """
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeAlias, TypeVar
@@ -122,7 +123,7 @@ def text_of(what: Readable) -> str:
     return fit_files(sources, "", float("inf"), removes_repeats=False).text
 
 
-def parted(
+async def parted(
     gateway: Gateway,
     text: str,
     frame: Sequence[Mapping[str, object]],
@@ -149,7 +150,7 @@ def parted(
     if room < min(LEAST_TOKENS, parting.chunk_tokens or LEAST_TOKENS):
         told = f"{name} has no room for a part of the text beside the instructions: {within:,} tokens in all."
         raise InvalidRequest(told, "model")
-    found = chunks(text, room, weigh, parting.overlap)
+    found = await asyncio.to_thread(chunks, text, room, weigh, parting.overlap)
     if not found:
         raise InvalidRequest("There is no text.", "what")
     if len(found) > MOST_PARTS:
@@ -179,7 +180,7 @@ async def summary_of(gateway: Gateway, ask: AskAll, text: str, words: int, parti
     if words < 1:
         raise InvalidRequest("`words` must be at least 1.", "words")
     frame = _to_summarise("", words, parting, OF_A_PART.format(number=999, total=999))
-    found, room = parted(gateway, text, frame, parting)
+    found, room = await parted(gateway, text, frame, parting)
     total = len(found)
     asks = [
         _to_summarise(chunk.text, words, parting, OF_A_PART.format(number=number, total=total) if total > 1 else "")
@@ -241,7 +242,7 @@ async def extracted_from_parts(
     name, schema = schema_of(wanted)
     asked = {**nullable(schema), "title": name}
     frame, form = request_for("", asked, parting.instructions, examples)
-    found, _ = parted(gateway, text, frame, parting, form)
+    found, _ = await parted(gateway, text, frame, parting, form)
     asks = [request_for(chunk.text, asked, parting.instructions, examples)[0] for chunk in found]
     outcomes = await ask([{"messages": each, "response_format": form} for each in asks])
     read = [_read(outcome, asked) for outcome in outcomes]
