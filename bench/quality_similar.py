@@ -4,13 +4,16 @@ A pair counts as a hit when the cosine of its vectors reaches the threshold and 
 all that stands between an earlier answer and a new request.
 """
 
+import gzip
 import json
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 from bench.quality import SHARED, table, with_interval
 from bench.similar_pairs import SAME, Pair, made, varied, written
+from rapidfuzz.distance import OSA
 
 from headgate.cache.guards import difference
 from headgate.cache.wording import words_of
@@ -18,6 +21,8 @@ from headgate.local.embedding import MIN_DIMENSIONS, embedded
 from headgate.runtime.settings_cache_similar import CHARACTERS_THRESHOLD
 
 PARAPHRASES = SHARED / "gptcache_paraphrases_999.json"
+PROMPTS = SHARED / "routellm_pairs.jsonl.gz"
+PROMPT_CHARS = 400
 VARIED_MOST = 400
 """Messages that are written again in other clothes."""
 THRESHOLDS = (0.7, CHARACTERS_THRESHOLD, 0.9)
@@ -48,6 +53,8 @@ def section() -> str:
             threshold=CHARACTERS_THRESHOLD,
         ),
         _false_hits(unlike),
+        OTHERS,
+        _of_others(),
         MEANING,
         _meaning(unlike),
         _true_hits([pair for _, pair in everything if pair.kind == SAME], [pair for _, pair in unlike]),
@@ -72,6 +79,34 @@ def _false_hits(unlike: Sequence[tuple[str, Pair]]) -> str:
                 [part, source, kind, len(pairs), f"{near / len(pairs):.0%}", found, with_interval(found, len(pairs))]
             )
     return table(["part", "pairs", "differ in", "n", "vectors alone", "false hits", "rate"], rows)
+
+
+def _texts() -> Iterator[tuple[str, list[str]]]:
+    """Collections of texts that others wrote for something else."""
+    if PARAPHRASES.exists():
+        rows = json.loads(PARAPHRASES.read_text(encoding="utf-8"))
+        yield "GPTCache's questions and paraphrases", [text for row in rows for text in row.values()]
+    if PROMPTS.exists():
+        with gzip.open(PROMPTS, "rt", encoding="utf-8") as lines:
+            prompts = [str(json.loads(line)["prompt"]) for line in lines]
+        yield "RouteLLM's exam questions", [prompt for prompt in prompts if len(prompt) <= PROMPT_CHARS]
+
+
+def _of_others() -> str:
+    """Near pairs among texts that nobody wrote as traps."""
+    rows = []
+    for name, listed in _texts():
+        texts = sorted(set(listed))
+        vectors = embedded([words_of(text) for text in texts], MIN_DIMENSIONS)
+        near = found = furthest = 0
+        for at, vector in enumerate(vectors):
+            for other in np.flatnonzero(vectors[at + 1 :] @ vector >= CHARACTERS_THRESHOLD) + at + 1:
+                near += 1
+                if difference(texts[at], texts[other], meaning=False) is None:
+                    found += 1
+                    furthest = max(furthest, OSA.distance(texts[at], texts[other]))
+        rows.append([name, f"{len(texts):,}", f"{near:,}", found, furthest])
+    return table(["texts", "n", "near pairs", "hits", "characters that differ in a hit, at most"], rows)
 
 
 def _meaning(unlike: Sequence[tuple[str, Pair]]) -> str:
@@ -122,10 +157,15 @@ one by one (`bench/data/similar_pairs.tsv`) and {made:,} made from templates in 
 each pair differs in a number, a name, a negation, who does what to whom, a direction word or one plain word, and in
 nothing else. Every third written pair of a class and every third template were kept aside: nobody looked at what the
 guards say of them until the rules were done. Who wrote the pairs also wrote the rules, so traps that neither
-thought of are in neither part.
+thought of are in neither part. After the first look at the part kept aside one rule was changed, for a test and not for
+a pair: "how to" is one word.
 
 With `by = "characters"`, the threshold {threshold}; *vectors alone* is how often the cosine by itself would have taken
 the pair for the same, which is why there are guards:
+"""
+OTHERS = """
+Nor are texts of others taken for one another, of which every two were compared whose vectors reach the threshold. Every
+hit was read: it is the same text with another mark or capital, or once a true paraphrase.
 """
 MEANING = """
 With `by = "embeddings"` vectors see meaning, so other words may stand for the same ones and the guards only hold what

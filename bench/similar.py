@@ -50,7 +50,7 @@ def long_message(dice: random.Random) -> str:
 
 def filled(count: int, dice: np.random.Generator) -> SimilarRequests:
     """That many vectors in one context, one of which asks QUESTION."""
-    similar = SimilarRequests(count, count)
+    similar = SimilarRequests(count)
     matrix = dice.standard_normal((count - 1, MIN_DIMENSIONS), dtype=np.float32)
     matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
     for at, vector in enumerate(matrix):

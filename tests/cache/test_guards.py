@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.cache.guards import Difference, difference
-from headgate.cache.similar import MAX_TEXT_CHARS
+from headgate.cache.guards import difference
+from headgate.cache.likeness import MAX_TEXT_CHARS, Difference
 from headgate.cache.wording import read_wording, words_of
 
 APART = [

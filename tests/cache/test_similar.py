@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.cache.guards import Difference
-from headgate.cache.similar import FIRST_ROWS, MAX_TEXT_CHARS, Looked, SimilarRequests
+from headgate.cache.likeness import MAX_TEXT_CHARS, Difference
+from headgate.cache.similar import ENTRY_BYTES, FIRST_ROWS, Looked, SimilarRequests
 from headgate.cache.wording import words_of
 from headgate.domain.time import Instant
 from headgate.local.embedding import MIN_DIMENSIONS, embedded
 
 START = Instant(100.0)
 LATER = Instant(1_000.0)
+SIZE_BYTES = 4 * MIN_DIMENSIONS + ENTRY_BYTES + 30
+"""About what one of the short messages below takes."""
 
 
 def vector(text: str) -> Any:
@@ -90,11 +92,12 @@ def test_the_least_used_goes_first() -> None:
 
 def test_the_largest_tenant_makes_room_for_all() -> None:
     """A small one loses nothing to a large one."""
-    similar = SimilarRequests(max_vectors=5)
+    similar = SimilarRequests(max_bytes=5 * SIZE_BYTES)
     add(similar, "How do I cook rice?", "own", tenant="small")
     for at in range(10):
         add(similar, f"Tell me about item {at}", f"k{at}", tenant="large")
-    assert len(similar) == 5
+    assert 1 < len(similar) <= 5
+    assert similar.size_bytes <= 5 * SIZE_BYTES
     assert look(similar, "how to cook rice", tenant="small").near is not None
 
 
@@ -128,7 +131,7 @@ def test_forgetting() -> None:
     assert look(similar, "question number 31", tenant="a").near is not None
     assert similar.clear("a") == 2 * FIRST_ROWS - 1
     assert similar.clear() == 2 * FIRST_ROWS
-    assert len(similar) == 0
+    assert len(similar) == similar.size_bytes == 0
 
 
 ITEMS = st.tuples(st.sampled_from("ab"), st.sampled_from("cd"), st.integers(0, 6), st.booleans())
@@ -141,7 +144,7 @@ def test_nobody_finds_what_another_tenant_added(
 ) -> None:
     """Whatever is added, found and pushed out in whatever order: what is found is of the tenant and context that ask,
     and the bounds hold."""
-    similar = SimilarRequests(most_per_tenant, most)
+    similar = SimilarRequests(most_per_tenant, most * SIZE_BYTES)
     for at, (tenant, context, number, adds) in enumerate(items):
         text = f"What is the price of article {number}?"
         if adds:
@@ -151,3 +154,4 @@ def test_nobody_finds_what_another_tenant_added(
             assert found is None or found.key.startswith(f"{tenant}/{context}/{number}/")
         assert all(similar.count(name) <= most_per_tenant for name in "ab")
         assert len(similar) == similar.count("a") + similar.count("b") <= most
+        assert similar.size_bytes <= most * SIZE_BYTES

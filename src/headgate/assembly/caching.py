@@ -5,10 +5,12 @@ from typing import Final
 
 from headgate.assembly.tiers import far_tiers
 from headgate.domain.fact import Fact
+from headgate.runtime.answers import Answers
 from headgate.runtime.cache import Cache
 from headgate.runtime.clock import Clock
 from headgate.runtime.memory_tier import MemoryTier
 from headgate.runtime.settings import Settings
+from headgate.runtime.similar import Similar
 
 ROOT_DOMAIN: Final = b"headgate cache root v1"
 """What the keys of entries are made with where no pepper is set: tenants are kept apart all the same, but whoever can
@@ -29,6 +31,12 @@ def make_cache(settings: Settings, clock: Clock, observe: Callable[[Fact], None]
         observe=observe,
         root=root_of(settings),
     )
+
+
+def add_similar(answers: Answers | None, settings: Settings) -> None:
+    """What finds similar requests, where a route asks for them: nobody else loads what it needs."""
+    if answers is not None and any(route.similar for route in settings.routes.values()):
+        answers.similar = Similar(answers.cache, settings.cache.similar_per_tenant)
 
 
 def root_of(settings: Settings) -> bytes:

@@ -4,7 +4,7 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 
-from headgate.assembly.caching import make_cache
+from headgate.assembly.caching import add_similar, make_cache
 from headgate.assembly.gate import catalog_of, make_gate
 from headgate.assembly.keeping import Keeping, keeping_of, usage_rows
 from headgate.assembly.skills import supplies_of
@@ -107,6 +107,7 @@ def _intake(settings: Settings, catalog: Catalog, driver: Driver) -> Intake:
 
 def _with_work(gateway: Gateway, settings: Settings, connections: Mapping[str, tuple[Connection, ...]]) -> Gateway:
     """The same with what it does beside answering."""
+    add_similar(gateway.answers, settings)
     add_coalescing(gateway, settings)
     add_batches(gateway, settings, connections)
     add_jobs(gateway, settings)

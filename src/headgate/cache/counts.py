@@ -37,7 +37,8 @@ class TierStats(msgspec.Struct, frozen=True):
 class CacheStats(msgspec.Struct, frozen=True):
     """Everything that is counted, since the start but for the rates, which are of the last `window_s`.
 
-    A follower of a single flight is a look-up and counts as `shared`, neither hit nor miss. `saved_tokens` are those
+    A follower of a single flight is a look-up and counts as `shared`, neither hit nor miss; so does an answer to a
+    similar request, as `similar`. `saved_tokens` are those
     that the providers would have been paid for. `warning` is "" or says what is wrong with the hit rate.
     """
 
@@ -45,6 +46,7 @@ class CacheStats(msgspec.Struct, frozen=True):
     hits: int
     misses: int
     shared: int
+    similar: int
     stale: int
     stored: int
     not_stored: dict[str, int]
@@ -73,7 +75,7 @@ class Counts:
 
     def __init__(self, tiers: tuple[TierName, ...]) -> None:
         self.tiers = tiers
-        self.misses = self.shared = self.stale = self.stored = self.puts_dropped = self.saved_tokens = 0
+        self.misses = self.shared = self.similar = self.stale = self.stored = self.puts_dropped = self.saved_tokens = 0
         self.hits = dict.fromkeys(tiers, 0)
         self.down = dict.fromkeys(tiers, 0)
         self.flaws: dict[Flaw, int] = {}
@@ -104,6 +106,14 @@ class Counts:
         slot.lookups += 1
         slot.shared += 1
         self.shared += 1
+        self.saved_tokens += saved_tokens
+
+    def similar_hit(self, saved_tokens: int, now: Instant) -> None:
+        """None was, but one to a request that asks the same."""
+        slot = self._turn(now)
+        slot.lookups += 1
+        slot.shared += 1
+        self.similar += 1
         self.saved_tokens += saved_tokens
 
     def flaw(self, flaw: Flaw) -> None:
@@ -144,10 +154,11 @@ class Counts:
         hits = sum(sum(slot.hits.values()) for slot in slots)
         total_hits = sum(self.hits.values())
         return CacheStats(
-            lookups=total_hits + self.misses + self.shared,
+            lookups=total_hits + self.misses + self.shared + self.similar,
             hits=total_hits,
             misses=self.misses,
             shared=self.shared,
+            similar=self.similar,
             stale=self.stale,
             stored=self.stored,
             not_stored={why.value: count for why, count in self.not_stored.items()},
@@ -164,7 +175,11 @@ class Counts:
         self, slots: list[_Slot], lookups: int, sizes: dict[TierName, tuple[int, int]]
     ) -> tuple[TierStats, ...]:
         """Each tier is reached by the look-ups that nearer ones could not answer."""
-        reached_ever, reached, rows = sum(self.hits.values()) + self.misses + self.shared, lookups, list[TierStats]()
+        reached_ever, reached, rows = (
+            sum(self.hits.values()) + self.misses + self.shared + self.similar,
+            lookups,
+            list[TierStats](),
+        )
         for tier in self.tiers:
             hits = sum(slot.hits.get(tier, 0) for slot in slots)
             entries, size_bytes = sizes.get(tier, (None, None))

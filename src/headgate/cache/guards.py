@@ -8,7 +8,6 @@ an adverbial stands. Where vectors see meaning, words may be others, but not tho
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
 from typing import Final
 
 from headgate.cache.lexicon import (
@@ -25,24 +24,9 @@ from headgate.cache.lexicon import (
     SIGNED,
     SPARED,
 )
+from headgate.cache.likeness import Difference
 from headgate.cache.wording import Kind, Piece, Wording, read_wording
 from headgate.catalog.english import english_words
-
-
-class Difference(StrEnum):
-    """Why two texts are not asked for one another."""
-
-    NUMBER = "number"
-    NEGATION = "negation"
-    NAME = "name"
-    EXACT = "exact text"
-    QUESTION = "question"
-    OPERATION = "operation"
-    PERSON = "person"
-    DIRECTION = "direction"
-    ORDER = "order"
-    WORD = "word"
-
 
 SLIP_MIN_CHARS: Final = 5
 """Shorter words are too near to others for a slip to be told."""
@@ -51,7 +35,7 @@ PIECES_PER_SLIP: Final = 4
 SHARED_MOST: Final = 0.8
 """From this part of shared words on, two texts of other order are taken for a reversal."""
 UNKNOWN_MIN_CHARS: Final = 4
-_LISTED: Final = frozenset[str]().union(*OPPOSITES, *OPERATIONS, PERSONS, PREPOSITIONS, NEGATIONS)
+_LISTED: Final = frozenset[str]().union(*OPPOSITES, *OPERATIONS, PERSONS, PREPOSITIONS, NEGATIONS, QUESTIONS)
 OPENING_PIECES: Final = 3
 """Among so many pieces stands the word that a question begins with."""
 
@@ -122,6 +106,8 @@ def _signed(wording: Wording) -> set[str]:
 
 def _said_otherwise(one: Wording, other: Wording) -> Difference | None:
     """The same pieces in the same order, or with one adverbial moved from the end to the beginning."""
+    if one.pieces and [piece.text for piece in one.pieces] == [piece.text for piece in other.pieces]:
+        return None
     first, second = _without_light(one, other), _without_light(other, one)
     if len(first) != len(second):
         return Difference.WORD

@@ -45,7 +45,9 @@ NUMBERS: Final = _pairs(
 )
 """What a word for a number is compared as."""
 
-QUESTIONS: Final = _pairs("who:who whom:who whose:whose when:when where:where why:why how:how what:what which:what")
+QUESTIONS: Final = _pairs(
+    "who:who whom:who whose:whose when:when where:where why:why how:how howto:how what:what which:what"
+)
 """What is asked for, and what it is compared as."""
 
 ASKING_VERBS: Final = _pairs(
@@ -201,8 +203,8 @@ ENDINGS: Final = _phrases(
 _SAID: Final = tuple(
     (tuple(said.split("_")), tuple(meant.split("_")))
     for said, meant in _pairs(
-        """how_do_i:how_to how_can_i:how_to how_could_i:how_to how_does_one:how_to how_can_one:how_to
-    what_is_the_way_to:how_to what_is_the_best_way_to:how_best_to how_do_i_best:how_best_to can_not:cannot e_mail:email
+        """how_to:howto how_do_i:howto how_can_i:howto how_could_i:howto how_does_one:howto how_can_one:howto
+    what_is_the_way_to:howto what_is_the_best_way_to:howto_best how_do_i_best:howto_best can_not:cannot e_mail:email
     log_in:login sign_in:login sign_up:signup set_up:setup web_site:website in_order_to:to as_well_as:and
     is_it_possible_to:can_i am_i_able_to:can_i"""
     ).items()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from headgate.cache.guards import Difference, difference
+from headgate.cache.guards import difference
+from headgate.cache.likeness import MAX_TEXT_CHARS, MAX_VECTORS_PER_TENANT, Difference
 from headgate.domain.time import Instant
 
 if TYPE_CHECKING:
@@ -19,17 +20,13 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float32]
 
-MAX_VECTORS_PER_TENANT: Final = 10_000
-"""Beyond it the vector that was of use the longest ago goes. 10,000 of 256 dimensions are 10 MB."""
-MOST_VECTORS_PER_TENANT: Final = 50_000
-"""More are too many to be compared one by one."""
-MAX_VECTORS: Final = 100_000
-"""Of all tenants: beyond it the one with the most gives one up."""
-MAX_TEXT_CHARS: Final = 4_000
-"""Longer messages are neither looked up nor kept: in them a word that turns the meaning is lost in the crowd."""
+MAX_BYTES: Final = 256 * 1024 * 1024
+"""Of all vectors and messages of all tenants: beyond it the tenant with the most gives some up."""
 CANDIDATES: Final = 8
 """So many of the nearest are compared word by word."""
 FIRST_ROWS: Final = 16
+ENTRY_BYTES: Final = 400
+"""What stands beside a vector and its message, about."""
 
 
 class Near(msgspec.Struct, frozen=True):
@@ -56,7 +53,8 @@ class _Entry(msgspec.Struct, eq=False):
     text: str
     expires_at: Instant
     shelf: "_Shelf"
-    row: int
+    size_bytes: int
+    row: int = 0
 
 
 class _Shelf:
@@ -104,14 +102,16 @@ class _Shelf:
 class _Tenant:
     """The vectors of one tenant: by context, and in the order of their last use."""
 
-    __slots__ = ("by_use", "shelves")
+    __slots__ = ("by_use", "shelves", "size_bytes")
 
     def __init__(self) -> None:
+        self.size_bytes = 0
         self.shelves: dict[str, _Shelf] = {}
         self.by_use: OrderedDict[str, _Entry] = OrderedDict()
 
     def forget(self, entry: _Entry) -> None:
         del self.by_use[entry.key]
+        self.size_bytes -= entry.size_bytes
         entry.shelf.remove(entry)
         if not entry.shelf.entries:
             del self.shelves[entry.shelf.context]
@@ -124,16 +124,21 @@ class SimilarRequests:
     makes the kind a part of the context.
     """
 
-    __slots__ = ("_most", "_most_per_tenant", "_tenants", "_total")
+    __slots__ = ("_bytes", "_most_bytes", "_most_per_tenant", "_tenants")
 
-    def __init__(self, max_vectors_per_tenant: int = MAX_VECTORS_PER_TENANT, max_vectors: int = MAX_VECTORS) -> None:
+    def __init__(self, max_vectors_per_tenant: int = MAX_VECTORS_PER_TENANT, max_bytes: int = MAX_BYTES) -> None:
         self._most_per_tenant = max_vectors_per_tenant
-        self._most = max_vectors
+        self._most_bytes = max_bytes
         self._tenants: dict[str, _Tenant] = {}
-        self._total = 0
+        self._bytes = 0
 
     def __len__(self) -> int:
-        return self._total
+        return sum(len(held.by_use) for held in self._tenants.values())
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the vectors and messages that are held."""
+        return self._bytes
 
     def count(self, tenant: str) -> int:
         """How many vectors a tenant has."""
@@ -177,14 +182,15 @@ class SimilarRequests:
             shelf = held.shelves[context] = _Shelf(context, len(vector))
         elif shelf.matrix.shape[1] != len(vector):
             return
-        entry = _Entry(key, text, expires_at, shelf, 0)
+        entry = _Entry(key, text, expires_at, shelf, vector.nbytes + len(text) + ENTRY_BYTES)
         shelf.add(entry, vector)
         held.by_use[key] = entry
-        self._total += 1
+        held.size_bytes += entry.size_bytes
+        self._bytes += entry.size_bytes
         if len(held.by_use) > self._most_per_tenant:
             self._forget(tenant, held, next(iter(held.by_use.values())))
-        elif self._total > self._most:
-            name, largest = max(self._tenants.items(), key=lambda item: len(item[1].by_use))
+        while self._bytes > self._most_bytes:
+            name, largest = max(self._tenants.items(), key=lambda item: item[1].size_bytes)
             self._forget(name, largest, next(iter(largest.by_use.values())))
 
     def forget(self, tenant: str, key: str) -> bool:
@@ -199,12 +205,12 @@ class SimilarRequests:
     def clear(self, tenant: str | None = None) -> int:
         """Forget everything of a tenant, or of all; how many vectors that were."""
         names = list(self._tenants) if tenant is None else [tenant]
-        gone = sum(len(held.by_use) for name in names if (held := self._tenants.pop(name, None)) is not None)
-        self._total -= gone
-        return gone
+        gone = [held for name in names if (held := self._tenants.pop(name, None)) is not None]
+        self._bytes -= sum(held.size_bytes for held in gone)
+        return sum(len(held.by_use) for held in gone)
 
     def _forget(self, tenant: str, held: _Tenant, entry: _Entry) -> None:
         held.forget(entry)
-        self._total -= 1
+        self._bytes -= entry.size_bytes
         if not held.by_use:
             del self._tenants[tenant]

@@ -79,5 +79,5 @@ def _show(stats: dict[str, Any]) -> None:
         sizes = ("–" if tier[name] is None else f"{tier[name]:,}" for name in ("entries", "size_bytes"))
         table.add_row(tier["name"], f"{tier['lookups']:,}", f"{tier['hits']:,}", rate, *sizes, f"{tier['down']:,}")
     console().print(table)
-    counted = ("misses", "shared", "stale", "stored", "saved_tokens")
+    counted = ("misses", "shared", "similar", "stale", "stored", "saved_tokens")
     put("".join(f"{name.replace('_', ' ')}\t{stats[name]}\n" for name in counted))

@@ -14,6 +14,7 @@ from headgate.runtime import settings_model as model
 from headgate.runtime.keys import VirtualKeyRow
 from headgate.runtime.settings_admin import AdminSettings
 from headgate.runtime.settings_cache import CacheSettings
+from headgate.runtime.settings_cache_similar import SimilarTable
 from headgate.runtime.settings_convert import fields_of, is_section, members
 from headgate.runtime.settings_environment import CHOOSERS, SHORT
 
@@ -50,6 +51,7 @@ SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
     ("[organisations.NAME]", model.OrganisationSettings),
     ("[defaults]", model.DefaultSettings),
     ("[routes.NAME]", model.RouteTable),
+    ("[routes.NAME.similar]", SimilarTable),
     ("[auth]", model.AuthSettings),
     ("[[auth.virtual_keys]]", VirtualKeyRow),
     ("[waiting_room]", model.WaitingRoomSettings),

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from headgate.cache.entry import Entry
+from headgate.cache.likeness import Likeness
 from headgate.cache.marks import marks_of
 from headgate.cache.rules import Made, WhyNot, why_not_kept
 from headgate.cache.tier import TierName
@@ -32,11 +33,13 @@ from headgate.runtime.driver import Driver
 from headgate.runtime.errand import ChatErrand
 from headgate.runtime.flight import Flight
 from headgate.runtime.outcome import Answered, Committed
+from headgate.runtime.similar import Similar, SimilarWish, Sought
 
 CHAT: Final = "chat"
 """The kind of entries whose body is a chat completion."""
 MISS: Final = "miss"
 SHARED: Final = "shared"
+SIMILAR: Final = "similar"
 NOT_CACHED: Final = "not_cached"
 HITS: Final = {tier: f"hit-{tier.value}" for tier in TierName}
 
@@ -59,7 +62,8 @@ _TOOLS: Final = Need.TOOLS | Need.BUILTIN_TOOLS
 
 class Wish(msgspec.Struct, frozen=True, gc=False):
     """What a request wants of the cache. `looks`: an earlier answer will do; `only`: nothing else will. `asked_for`: it
-    or its route asked for the cache by name. `ttl_s` is how long its answer stays fresh, `tags` are its marks."""
+    or its route asked for the cache by name. `ttl_s` is how long its answer stays fresh, `tags` are its marks;
+    `similar` is for a route that takes answers to similar requests."""
 
     ticket: Ticket
     looks: bool
@@ -68,6 +72,7 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     ttl_s: Seconds
     tags: tuple[str, ...]
     asked_at_wall: float
+    similar: SimilarWish | None = None
 
 
 class Answers:
@@ -75,6 +80,7 @@ class Answers:
 
     def __init__(self, driver: Driver, cache: Cache, *, most_bytes: int, single_flight: bool) -> None:
         self.cache = cache
+        self.similar: Similar | None = None
         self._driver = driver
         self._most_bytes = most_bytes
         self._shares = single_flight
@@ -90,25 +96,36 @@ class Answers:
 
         A whole completion of the cache is `body` whatever form was asked for; it is the door's to write it as a stream.
         """
-        if (found := await self.find(request, wish)) is not None:
+        found, sought = await self._find(request, wish)
+        if found is not None:
             return found
         flight = self._flights.get(wish.ticket.key) if wish.looks else None
         boards = flight is not None and flight.takes(request, self.cache.marks.generation)
         if flight is not None and boards and (shared := await self._follow(flight, request, errand)) is not None:
             return shared
         self.cache.counted(None)
-        return await self._lead(request, errand, wish, opens=not boards)
+        answered = await self._lead(request, errand, wish, sought, opens=not boards)
+        answered.likeness = None if sought is None else sought.likeness
+        return answered
 
     async def find(self, request: Request, wish: Wish) -> Answered | None:
         """What the cache has, or the refusal of a request that wants nothing else; None: somebody must be asked."""
+        return (await self._find(request, wish))[0]
+
+    async def _find(self, request: Request, wish: Wish) -> tuple[Answered | None, Sought | None]:
+        """The same, and what came of a search for similar requests."""
         found = await self._look(wish) if wish.looks else None
         if found is not None:
             self.cache.counted(found)
-            return self._hit(request, found)
+            return self._hit(request, found), None
+        sought = await self._seek(wish)
+        if sought is not None and sought.found is not None:
+            return self._similar_hit(request, sought.found, sought.likeness), sought
+        likeness = None if sought is None else sought.likeness
         if wish.only:
             self.cache.counted(None)
-            return self._refused(request)
-        return None
+            return self._refused(request, likeness), sought
+        return None, sought
 
     async def _look(self, wish: Wish) -> Found | None:
         found = self.cache.look_near(wish.ticket)
@@ -116,13 +133,31 @@ class Answers:
             found = await self.cache.look_far(wish.ticket) or self.cache.look_near(wish.ticket)
         return found
 
+    async def _seek(self, wish: Wish) -> Sought | None:
+        """An earlier request that asks the same, where the route takes its answer."""
+        if wish.similar is None or self.similar is None:
+            return None
+        return await self.similar.seek(wish.similar, wish.ticket, looks=wish.looks)
+
     # Given again -----------------------------------------------------------------------------------------------------
 
     def _hit(self, request: Request, found: Found) -> Answered:
-        entry, label = found.entry, HITS[found.tier]
+        answered = self._hit_of(request, found, HITS[found.tier])
+        answered.entry = found.entry
+        return answered
+
+    def _hit_of(self, request: Request, found: Found, label: str) -> Answered:
+        entry = found.entry
         answered = self._again(request, entry.provider, entry.model, entry.usage)
         self._tell(answered, label, tokens_of(entry))
-        answered.body, answered.cache, answered.age_s, answered.entry = entry.body, label, found.age_s, entry
+        answered.body, answered.cache, answered.age_s = entry.body, label, found.age_s
+        return answered
+
+    def _similar_hit(self, request: Request, found: Found, likeness: Likeness) -> Answered:
+        """The answer to another request: it is no entry of this one's, so nothing makes it one."""
+        answered = self._hit_of(request, found, SIMILAR)
+        self.cache.counts.similar_hit(tokens_of(found.entry), self._driver.clock.now())
+        answered.likeness = likeness
         return answered
 
     def _again(self, request: Request, provider: str, model: str, usage: Usage | None) -> Answered:
@@ -130,8 +165,8 @@ class Answers:
         journey = Journey(request, phase=Phase.DONE, served=served, usage=usage)
         return Answered(_HIT, journey)
 
-    def _refused(self, request: Request) -> Answered:
-        answered = Answered(_ONLY_MISS, Journey(request, phase=Phase.DONE), cache=MISS)
+    def _refused(self, request: Request, likeness: Likeness | None) -> Answered:
+        answered = Answered(_ONLY_MISS, Journey(request, phase=Phase.DONE), cache=MISS, likeness=likeness)
         self._tell(answered, "", 0)
         return answered
 
@@ -164,8 +199,10 @@ class Answers:
 
     # Made once for many ----------------------------------------------------------------------------------------------
 
-    async def _lead(self, request: Request, errand: ChatErrand, wish: Wish, *, opens: bool) -> Answered:
-        """Begin a flight, and be the one who pays for it. `opens`: others may board."""
+    async def _lead(
+        self, request: Request, errand: ChatErrand, wish: Wish, sought: Sought | None, *, opens: bool
+    ) -> Answered:
+        """Begin a flight, and be the one who pays for it. `opens`: others may board. `sought` has its vector."""
         request = msgspec.structs.replace(request, recallable=wish.looks and self.cache.stale_s > 0)
 
         async def recall() -> Found | None:
@@ -173,7 +210,7 @@ class Answers:
 
         def land(answered: Answered, said: bytes | None) -> bytes | None:
             self._close(flight)
-            return self._landed(answered, said, wish)
+            return self._landed(answered, said, wish, sought)
 
         run = self._driver.begin(request, errand, recall=recall)
         flight = Flight(wish.ticket.key, run, errand, self._most_bytes, land, self.cache.marks.generation)
@@ -259,7 +296,7 @@ class Answers:
 
     # Kept ------------------------------------------------------------------------------------------------------------
 
-    def _landed(self, answered: Answered, said: bytes | None, wish: Wish) -> bytes | None:
+    def _landed(self, answered: Answered, said: bytes | None, wish: Wish, sought: Sought | None) -> bytes | None:
         """Keep an answer if the rules allow it. The completion that those aboard may have, None where it is none."""
         body, why = _completion(answered, said)
         if body is not None and why is None:
@@ -269,6 +306,8 @@ class Answers:
             why = self.cache.keep(self._entry(answered, body, wish), wish.ticket, wish.asked_at_wall)
         if why is not None:
             self.cache.counts.refused(why)
+        elif sought is not None and self.similar is not None and wish.similar is not None:
+            self.similar.remember(wish.similar, wish.ticket, sought.vector, wish.ttl_s)
         return body if why in SHAREABLE else None
 
     def _entry(self, answered: Answered, body: bytes, wish: Wish) -> Entry:

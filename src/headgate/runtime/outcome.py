@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 import msgspec
 
 from headgate.cache.entry import Entry
+from headgate.cache.likeness import Likeness
 from headgate.decide import actions as a
 from headgate.decide.journey import Journey
 from headgate.domain.time import Seconds
@@ -34,7 +35,7 @@ class Answered(msgspec.Struct):
     """The outcome of a request, ready for a door. Exactly one of `body`, `stream`, `local`, or an error in `finish`.
 
     `body` from the cache is a whole completion also where a stream was asked for. `cache` is what its label says,
-    `age_s` how old an answer of the cache is, `entry` what was found there.
+    `age_s` how old an answer of the cache is, `entry` what was found there; `likeness` is of a search for similar ones.
     """
 
     finish: a.Finish
@@ -46,6 +47,7 @@ class Answered(msgspec.Struct):
     cache: str = "off"
     age_s: Seconds | None = None
     entry: Entry | None = None
+    likeness: Likeness | None = None
 
 
 async def one_chunk(data: bytes) -> AsyncGenerator[bytes, None]:

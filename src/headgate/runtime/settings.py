@@ -21,6 +21,7 @@ from headgate.runtime.settings_background import (
     webhooks_of,
 )
 from headgate.runtime.settings_cache import CacheSettings, RouteCache
+from headgate.runtime.settings_cache_similar import decided_similar
 from headgate.runtime.settings_checks import check_settings
 from headgate.runtime.settings_convert import convert
 from headgate.runtime.settings_environment import BAD_URL, groq_endpoint, lay_environment, lay_flags, provider_keys
@@ -383,6 +384,7 @@ def decided_route(
         coalesce=own.coalesce,
         skill=_skill_of(own, wrong, min_confidence),
         providers=_first(layers, "providers"),
+        similar=decided_similar(_first(layers, "similar"), wrong),
         **values,
     )
 

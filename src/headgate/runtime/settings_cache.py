@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from headgate.cache.likeness import MAX_VECTORS_PER_TENANT, MOST_VECTORS_PER_TENANT
 from headgate.cache.rules import CacheScope
 from headgate.runtime.settings_secret import Secret
 
@@ -46,6 +47,8 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Who shares an answer where the request does not say: `user`, `tenant`, or `shared` by all who say so too."""
     single_flight: bool = True
     """Equal requests at the same time share one call."""
+    similar_per_tenant: Annotated[int, Meta(ge=1, le=MOST_VECTORS_PER_TENANT)] = MAX_VECTORS_PER_TENANT
+    """Vectors of earlier requests that a tenant may have, for routes with `similar`: 1 kB each by characters."""
     redis: Secret | None = None
     """A Redis or Valkey to keep answers in as well: `redis://host:6379/0`, `rediss://` for TLS, or `unix:///socket`,
     with `user:password@` before the host. The same as `REDIS_URL`. Needs `headgate[redis]`."""

@@ -10,7 +10,7 @@ from headgate.catalog import PROVIDERS, CatalogError
 from headgate.runtime.keys import PEPPERED
 from headgate.runtime.settings_admin import MIN_TOKEN_CHARS
 from headgate.runtime.settings_cache import REDIS_SCHEMES
-from headgate.runtime.settings_model import SettingsFile, is_loopback
+from headgate.runtime.settings_model import RouteTable, SettingsFile, is_loopback
 from headgate.runtime.settings_skills import WrongSkill, task_skills
 from headgate.runtime.settings_source import InvalidSettings, Tree, nearest
 
@@ -104,6 +104,7 @@ def _check_names(file: SettingsFile, tree: Tree) -> None:
                 )
         if route.tier is not None and route.tier not in TIERS:
             raise tree.error(("routes", name, "tier"), f"there is no tier {route.tier!r}", nearest(route.tier, TIERS))
+        _check_similar(name, route, tree)
         own = {model for provider in (file.groq, *file.providers) for model in provider.models}
         own |= {f"{provider.name}/{model}" for provider in file.providers for model in provider.models}
         for index, model in enumerate(route.models or ()):
@@ -114,6 +115,19 @@ def _check_names(file: SettingsFile, tree: Tree) -> None:
     for name, plan in plans.items():
         if plan not in known_plans:
             raise tree.error(("organisations", name, "plan"), f"there is no plan {plan!r}", nearest(plan, known_plans))
+
+
+def _check_similar(name: str, route: RouteTable, tree: Tree) -> None:
+    """The embedding model of a route, where it has one that the catalogue knows; others are a server's own."""
+    from headgate.catalog import Kind, default_catalog
+
+    model = None if route.similar is None else route.similar.model
+    known = None if model is None else default_catalog().model(model)
+    if known is not None and known.kind is not Kind.EMBEDDING:
+        makers = ", ".join(each.id for each in default_catalog().current() if each.kind is Kind.EMBEDDING)
+        raise tree.error(
+            ("routes", name, "similar", "model"), f"{model!r} makes no embeddings", f"take one of {makers}"
+        )
 
 
 def _served(file: SettingsFile, model_id: str) -> dict[str, object]:

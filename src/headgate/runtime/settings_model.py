@@ -17,6 +17,7 @@ from headgate.runtime.keys import VirtualKeyRow
 from headgate.runtime.settings_admin import AdminSettings
 from headgate.runtime.settings_background import MAX_TARGETS, BackgroundSettings, ScheduleTable, WebhookTable
 from headgate.runtime.settings_cache import CacheSettings, RouteCache
+from headgate.runtime.settings_cache_similar import SimilarTable
 from headgate.runtime.settings_coalescing import CoalesceSettings
 from headgate.runtime.settings_safety import RouteSafety, SafetySettings
 from headgate.runtime.settings_secret import Secret
@@ -212,6 +213,7 @@ class RouteTable(Section, frozen=True):
     """Leave out the oldest messages, then the middles of texts, of a prompt that is too large for every candidate."""
     coalesce: CoalesceSettings | None = None
     """Gather small like requests to ask them in one call, as `{ window_ms = 50, max_items = 20 }`. Not inherited."""
+    similar: SimilarTable | None = None
 
 
 class RouteSettings(msgspec.Struct, frozen=True):
@@ -237,6 +239,7 @@ class RouteSettings(msgspec.Struct, frozen=True):
     trim: bool = False
     coalesce: CoalesceSettings | None = None
     skill: SkillUse | None = None
+    similar: SimilarTable | None = None
 
 
 class AuthSettings(Section, frozen=True):

@@ -91,6 +91,7 @@ def _of_cache(visit: AdminVisit) -> "Iterable[Metric]":
         "lookups": ("Look-ups", stats.lookups),
         "misses": ("Look-ups that found nothing", stats.misses),
         "shared": ("Requests that shared the call of an equal one", stats.shared),
+        "similar": ("Answers to earlier requests that ask the same", stats.similar),
         "stale": ("Answers given beyond their time, as a remedy", stats.stale),
         "stored": ("Answers kept", stats.stored),
         "puts_dropped": ("Entries that a tier was not given", stats.puts_dropped),

@@ -19,6 +19,7 @@ from headgate.runtime.answering import tool_required
 from headgate.runtime.packing import least_weight
 from headgate.runtime.screening import Screening
 from headgate.runtime.settings_cache import RouteCache
+from headgate.runtime.settings_cache_similar import SimilarTable
 from headgate.runtime.settings_model import Failover, RouteSettings
 from headgate.runtime.settings_safety import RouteSafety
 from headgate.server.control_list import CoalesceMode
@@ -301,6 +302,10 @@ class Intake:
     def cache_of(self, route: str | None) -> RouteCache:
         """What a route that is known says of the cache."""
         return self._routes[route or DEFAULT].cache
+
+    def similar_of(self, route: str | None) -> SimilarTable | None:
+        """Whether and how a route that is known takes answers to similar requests."""
+        return self._routes[route or DEFAULT].similar
 
     def resolve(self, name: str, needs: Need, *, substitute: bool) -> Resolution | None:
         """What a model's name means."""

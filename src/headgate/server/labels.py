@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from headgate.cache.likeness import Likeness
 from headgate.decide.actions import Ending
 from headgate.domain.answer import Source, Tried
 from headgate.observe.stories import usd
@@ -27,6 +28,7 @@ _ABANDONED: Final = Ending.ABANDONED
 _UPSTREAM: Final = Source.UPSTREAM  # looking up a member of an enum costs as much as a call
 _MADE_BY_MODELS: Final = frozenset({Source.UPSTREAM, Source.CACHE})
 LOCAL_MODEL: Final = "headgate/local"
+_UNLIKE: Final = Likeness()
 MAX_NOTES: Final = 16
 """Notes that a header tells."""
 NO_RETRY: Final[Header] = (b"x-should-retry", b"false")
@@ -40,13 +42,16 @@ def request_id(name: str) -> Header:
 class Explanation(msgspec.Struct, frozen=True):
     """What `x-headgate-explain` says: controls that were given and do not work yet, the models that could serve, in
     order, what was tried in vain before the header was sent, what was left out of the request on its way, and the key
-    of the answer in the cache, None where the cache took no part."""
+    of the answer in the cache, None where the cache took no part. `similarity` is of the nearest similar request, where
+    the route asks for such; `kept_apart` what kept that one from answering."""
 
     inactive: tuple[str, ...]
     candidates: tuple[str, ...]
     tried: tuple[Tried, ...]
     notes: tuple[str, ...] = ()
     cache_key: str | None = None
+    similarity: float | None = None
+    kept_apart: str | None = None
 
 
 def lines_of(headers: Iterable[Header]) -> bytes:
@@ -82,7 +87,16 @@ def labels(
     if journey.fitted is not None and (answered.finish.source is _UPSTREAM or answered.stream is not None):
         lines += f"x-headgate-fitted: {journey.fitted}\r\n"
     if explain is not None:
-        told = Explanation(explain, request.candidates, journey.tried, tuple(notes)[:MAX_NOTES], cache_key)
+        like = answered.likeness or _UNLIKE
+        told = Explanation(
+            explain,
+            request.candidates,
+            journey.tried,
+            tuple(notes)[:MAX_NOTES],
+            cache_key,
+            None if like.similarity is None else round(like.similarity, 4),
+            like.kept_apart,
+        )
         lines += f"x-headgate-explain: {json.dumps(msgspec.to_builtins(told))}\r\n"  # ASCII, whatever a client wrote
     return lines.encode()
 

@@ -18,6 +18,7 @@ from headgate.runtime.settings_cache import RouteCache
 from headgate.runtime.settings_secret import Secret
 from headgate.server.controls import Controls, InvalidControl
 from headgate.server.gateway import Gateway
+from headgate.server.similar import similar_wish
 
 MOST_TAGS: Final = 8
 _TAG: Final = re.compile(r"[A-Za-z0-9._/:@-]{1,64}")
@@ -47,6 +48,7 @@ def wish_of(gateway: Gateway, chat: Chat, request: Request, controls: Controls) 
         ttl_s=ttl_of(controls.cache_ttl_s, cache.longest_s),
         tags=_tags(controls.cache_tags),
         asked_at_wall=cache.clock.wall(),
+        similar=similar_wish(gateway, chat, request, space, models),
     )
 
 

@@ -9,8 +9,7 @@ import msgspec
 
 
 class UsageRow(msgspec.Struct, frozen=True, gc=False):
-    """What one request used. `request_id` is unique: a second row of the same id is ignored. `saved_tokens` are those
-    that its answer from the cache would have cost.
+    """What one request used. `request_id` is unique: a second row of the same id is ignored.
 
     Texts that do not apply are "". `outcome` is "answered", "refused" or "cancelled"; `cost_nanousd` is rounded once.
     """
@@ -41,7 +40,6 @@ class UsageRow(msgspec.Struct, frozen=True, gc=False):
     duration_s: float = 0.0
     calls: int = 0
     attempts: int = 0
-    saved_tokens: int = 0
 
 
 class UsageFilter(msgspec.Struct, frozen=True):
@@ -91,7 +89,6 @@ class UsageSum(msgspec.Struct, frozen=True):
     cost_nanousd: int
     attempts: int
     calls: int
-    saved_tokens: int
 
 
 class UsagePage(msgspec.Struct, frozen=True):
