@@ -107,6 +107,15 @@ def test_jobs_that_a_chat_brings(gateway: RunningGateway, client: httpx.Client, 
     assert sorted(client.get(f"/requests/{name}").json()["jobs"]) == sorted(ids)
 
 
+def test_extraction_without_a_model(client: httpx.Client) -> None:
+    """The skill `fill` takes what a schema asks for out of the message, and names what is missing."""
+    schema = {"type": "object", "properties": {"upi_id": {"type": "string"}}, "required": ["upi_id", "colour"]}
+    spec = {"kind": "local", "skill": "fill", "options": {"schema": schema}, "text": "Send 500 rupees to ravi@okaxis"}
+    result = ended(client, client.post("/jobs", json=spec).json()["id"])["result"]
+    assert result["value"]["upi_id"] == "ravi@okaxis"
+    assert (result["partial"], result["missing"]) == (True, ["colour"])
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_reply_in_a_job(tmp_path: Path, stream: bool) -> None:
     """The slots hold what was said and what was answered, word for word, also where a text looks like a slot."""

@@ -38,7 +38,7 @@ from headgate.store.job_rows import NewJob
 from headgate.store.problems import StoreError
 
 JOBS_HEADER: Final = b"x-headgate-jobs"
-LEFT_OUT: Final = ("background", "webhook", "priority")
+LEFT_OUT: Final = ("background", "webhook", "priority", "tenant")
 """Controls that say how a chat is asked for, and are no part of it."""
 COMMIT_WAIT_S: Final = 2.0
 """How long the last bytes may wait for a storage at fault; the jobs are kept as soon as it is well again."""
