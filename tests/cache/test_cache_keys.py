@@ -53,10 +53,12 @@ def test_models_and_maximum_show_in_the_form(body: dict[str, Any]) -> None:
         b'[{"role":"user","content":"evil","content":"good"}]',
         b'[{"role":"user","content":"good","con\\u0074ent":"good"}]',
         b'[ {"role": "user", "content": "x", "a": {"b": 1e5, "b": 2}} ]',
+        b'[{"role":"user","content":"x","a":1e999}]',
     ],
 )
 def test_object_with_a_name_twice_has_no_form(text: bytes) -> None:
-    """Readers differ in which value they take: what one of them answered must not be given to another."""
+    """Readers differ in which value they take, or whether they can read it at all: what one of them answered must not
+    be given to another."""
     assert canonical({"messages": msgspec.Raw(text)}, MODELS, None) is None
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.remedies.house import BIG, SMALL, Answer, Said, chat, open_house, pretend
+from tests.remedies.house import BIG, SMALL, Answer, Said, chat, one_after_another, open_house, pretend
 
 from headgate.cache.marks import Kind
 from headgate.domain.fact import RequestFinished
@@ -203,6 +203,40 @@ async def test_answer_that_our_own_maximum_cut_is_not_kept() -> None:
             assert labels(await house.ask(asked(cap=40))) == expected
         for _ in range(2):
             assert labels(await house.ask(asked(cap=None)))[1] == "miss"
+
+
+async def test_answer_that_is_too_long_is_given_out_whole_and_not_kept() -> None:
+    """A stream is held for those who come later up to the bound; beyond it it goes on, for who is there."""
+    told: dict[str, Any] = {"toml": "[cache]\nmax_entry_bytes = 1024"}
+    async with open_house(one_after_another(), **told) as house:
+        for _ in range(2):
+            answer = await house.ask(asked(cap=400, stream=True))
+            assert answer.label("cache") == "miss"
+            assert completion_of(answer.body) is not None
+            assert len(answer.body) > 2 * 1024
+        assert house.gateway.cache is not None
+        assert house.gateway.cache.stats().not_stored == {"too_large": 2}
+
+
+async def test_stale_answer_says_its_age_and_why_it_is_given() -> None:
+    """When nobody else answers: source `cache`, reason `stale`, the tier and the age, in either form."""
+    async with open_house(pretend(), route="max_attempts = 1") as house:
+        cache = house.gateway.cache
+        assert cache is not None
+        first = await house.ask(asked(), x_headgate_cache_ttl_s="0")
+        assert labels(first) == MISS
+        await house.simulators[0].close()
+        for stream in (False, True):
+            stale = await house.ask(asked(stream=stream))
+            assert (stale.status, stale.label("reason"), text_of(stale)) == (200, "stale", text_of(first))
+            assert labels(stale)[:2] == ("cache", "hit-memory")
+            assert stale.headers["age"].isdigit()
+            last = house.facts[-1]
+            assert isinstance(last, RequestFinished)
+            assert (last.cache, last.source, last.cost_nanousd) == ("stale", "cache", 0)
+        refreshed = await house.ask(asked(), x_headgate_cache="refresh", **NO_LOCAL)
+        assert refreshed.status in {429, 503}
+        assert cache.stats().stale == 2
 
 
 # Whose answers ------------------------------------------------------------------------------------------------------

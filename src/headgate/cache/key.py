@@ -69,10 +69,17 @@ def space_of(root: bytes, scope: CacheScope, tenant: str, user: str | None) -> S
 
 def canonical(fields: Mapping[str, bytes | msgspec.Raw], models: Sequence[str], ask_tokens: int | None) -> bytes | None:
     """A body's fields (their raw JSON by name) in the one form that all equal requests have; None where there is none,
-    because an object has two values for one name and readers differ in which they take.
+    because an object has two values for one name and readers differ in which they take, or a value that cannot be read.
 
     Objects are equal whatever the order of their names; fields that are null are fields that are not there.
     """
+    try:
+        return _canonical(fields, models, ask_tokens)
+    except (_Twice, msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+def _canonical(fields: Mapping[str, bytes | msgspec.Raw], models: Sequence[str], ask_tokens: int | None) -> bytes:
     parts = [_encode((FORM_VERSION, list(models), ask_tokens))]
     for name in sorted(fields.keys() - LEFT_OUT.keys()):
         raw = bytes(fields[name])
@@ -81,8 +88,8 @@ def canonical(fields: Mapping[str, bytes | msgspec.Raw], models: Sequence[str], 
         value = _decode(raw)
         if name in _NUMBERS and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
-        elif _encode(value) != raw and _is_ambiguous(raw):
-            return None
+        elif _encode(value) != raw:  # it is not what we would write: so look at every name
+            json.loads(raw, object_pairs_hook=_once, parse_int=str, parse_float=str)
         parts += (_encode(name), _encode_sorted(value))
     return b"\n".join(parts)
 
@@ -93,18 +100,9 @@ def key_of(space: Space, form: bytes) -> str:
 
 
 class _Twice(Exception):
-    pass
+    """An object has two values for one name."""
 
 
 def _once(pairs: Sequence[tuple[str, object]]) -> None:
     if len({name for name, _ in pairs}) < len(pairs):
         raise _Twice
-
-
-def _is_ambiguous(raw: bytes) -> bool:
-    """Whether an object in it has two values for one name. Asked only where the text is not what we would write."""
-    try:
-        json.loads(raw, object_pairs_hook=_once, parse_int=str, parse_float=str)
-    except _Twice:
-        return True
-    return False

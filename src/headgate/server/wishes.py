@@ -62,7 +62,11 @@ async def asked(
         return await gateway.ask(request, errand, own_key)
     if not request.together:
         return await answers.ask(request, errand, wish)
-    return await answers.find(request, wish) or await gateway.ask(request, errand)
+    found = await answers.find(request, wish)
+    if found is not None:
+        return found
+    answers.cache.counted(None)
+    return await gateway.ask(request, errand)
 
 
 def _space(root: bytes, chat: Chat, request: Request, controls: Controls, usual: CacheScope) -> Space | None:
