@@ -8,6 +8,7 @@ by its key, all others by their bytes.
 """
 
 import argparse
+import http.client
 import statistics
 import tempfile
 import time
@@ -19,7 +20,7 @@ from typing import Final
 import msgspec
 import uvloop
 from bench.canned_upstream import BODY
-from bench.load import Load, Outcome, put
+from bench.load import PATH, Load, Outcome, put, request_bytes
 from bench.overhead import Server, free_port, headgate, module, process
 
 from headgate.cache.entry import Entry, encode_entry
@@ -123,6 +124,18 @@ def measure(compared: list[Server], rounds: int, requests: int) -> dict[str, lis
     return outcomes
 
 
+def check(server: Server) -> None:
+    """What was measured was the cache."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    _, _, body = request_bytes(Load(server.port, 1, fields=DETERMINISTIC)).partition(b"\r\n\r\n")
+    connection.request("POST", PATH, body, {"content-type": "application/json"})
+    response = connection.getresponse()
+    label = response.getheader("x-headgate-cache")
+    if response.read() != BODY or (server.name != "bare uvicorn" and label != "hit-memory"):
+        raise SystemExit(f"{server.name}: {response.status} with x-headgate-cache: {label}")
+    connection.close()
+
+
 def report(outcomes: dict[str, list[Outcome]]) -> None:
     """Print the table."""
     medians = {name: statistics.median(o.cpu_us for o in each) for name, each in outcomes.items()}
@@ -152,7 +165,10 @@ def main() -> None:
     parts()
     with ExitStack() as stack:
         compared = servers(stack, Path(stack.enter_context(tempfile.TemporaryDirectory())))
-        report(measure(compared, options.rounds, options.requests))
+        outcomes = measure(compared, options.rounds, options.requests)
+        for server in compared:
+            check(server)
+        report(outcomes)
 
 
 if __name__ == "__main__":

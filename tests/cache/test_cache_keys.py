@@ -1,5 +1,6 @@
 """The key of a request: equal for equal requests, different for all others, and nobody else's."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -120,3 +121,10 @@ def test_other_secret_other_key() -> None:
     assert one is not None
     assert other is not None
     assert key_of(one, b"form") != key_of(other, b"form")
+
+
+def test_page_on_caching_lists_what_is_left_out() -> None:
+    """The table is made of the list."""
+    page = (Path(__file__).parents[2] / "docs" / "caching.md").read_text(encoding="utf-8")
+    rows = "".join(f"| `{name}` | {why} |\n" for name, why in LEFT_OUT.items())
+    assert rows in page
