@@ -16,6 +16,7 @@ from tests.remedies.house import BIG, SMALL, Answer, House, Said, chat, open_hou
 from tests.running_gateway import running_gateway
 
 from headgate.domain.fact import RequestFinished
+from headgate.observe.tally import Tally
 from headgate.observe.usage import row_of
 from headgate.runtime.keys import config_line, new_virtual_key
 from headgate.runtime.settings import load_settings
@@ -185,6 +186,12 @@ async def test_usage_is_told_once() -> None:
         assert sum(row.calls for row in rows) == 1
         [merged] = [fact for fact in finished(house) if fact.parts]
         assert merged.parts == 7
+        tally = Tally()
+        for fact in house.facts:
+            tally(fact)
+        assert tally.tokens["prompt"] == 1001
+        assert tally.requests == {"upstream": 7}
+        assert sum(tally.calls.values()) == 1
         assert sum(row.cost_nanousd for row in rows) == merged.cost_nanousd > 0
         house.gate.ledger.check(house.gateway.clock.now())
 

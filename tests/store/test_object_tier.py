@@ -1,5 +1,6 @@
 """What lies in object storage that is no entry of ours, what is taken away from a folder, and what a place may be."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tests.store.s3_server import S3Server, s3_server
 
 from headgate.cache.tier import TierDown
-from headgate.store.folder_sweep import HALF_WRITTEN_S, Swept, sweep
+from headgate.store.folder_sweep import HALF_WRITTEN_S, Sweeper, Swept, sweep
 from headgate.store.object_tier import (
     HEAD,
     MAGIC,
@@ -129,6 +130,22 @@ async def test_sweep_of_what_is_no_entry(tmp_path: Path) -> None:
         os.utime(branch / name, (NOW - age_s, NOW - age_s))
     sweep(tmp_path, wall_s=NOW, max_bytes=10**9)
     assert [path.name for path in files_of(tmp_path)] == ["new"]
+
+
+async def test_sweeper_goes_on(tmp_path: Path) -> None:
+    """While a gateway runs its folder is swept again and again, and no more once it has stopped."""
+    tier = tier_in(tmp_path)
+    sweeper = Sweeper(tmp_path, wall=lambda: NOW + 50.0, max_bytes=10**9)
+    sweeper.start(first_s=0.0, every_s=0.01)
+    for n in range(2):
+        await tier.put(f"key-{n}", b"entry", 10.0)
+        async with asyncio.timeout(10):
+            while files_of(tmp_path):  # noqa: ASYNC110 - a sweep announces nothing
+                await asyncio.sleep(0.005)
+    await sweeper.stop()
+    await tier.put("key", b"entry", 10.0)
+    await asyncio.sleep(0.05)
+    assert len(files_of(tmp_path)) == 1
 
 
 def test_sweep_of_a_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -270,6 +272,35 @@ def test_url_that_cannot_be_used(named: dict[str, str], place: str) -> None:
     assert place in str(told.value)
     assert "Fix: " in str(told.value)
     assert "hush" not in str(told.value)
+
+
+WITHOUT = """
+import sys
+sys.modules[{module!r}] = None
+from headgate.assembly import make_gateway
+from headgate.runtime.settings import InvalidSettings, load_settings
+try:
+    make_gateway(load_settings(None, {named!r}))
+except InvalidSettings as told:
+    print(told)
+"""
+
+
+@pytest.mark.parametrize(
+    "module, named",
+    [
+        ("redis.asyncio", {"REDIS_URL": "redis://hush@host"}),
+        ("obstore.store", {"HEADGATE_CACHE__OBJECT": "s3://bucket/x"}),
+    ],
+)
+def test_part_that_is_not_installed(module: str, named: dict[str, str]) -> None:
+    """A process without the optional part ends at the start, and is told what to install."""
+    program = WITHOUT.format(module=module, named=named)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    extra = {"redis.asyncio": "redis", "obstore.store": "object"}[module]
+    assert f"cache.{extra}" in done.stdout
+    assert f"pip install 'headgate[{extra}]'" in done.stdout
+    assert "hush" not in done.stdout
 
 
 def test_environment_wins_over_the_file(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ class Tally:
             self.deliveries[fact.target, "arrived" if fact.arrived else "failed"] += 1
 
     def _finished(self, fact: RequestFinished) -> None:
+        if fact.parts:
+            return  # asked for several requests: each tells its share
         if fact.source is not None:
             self.requests[fact.source.value] += 1
         else:

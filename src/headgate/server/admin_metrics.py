@@ -34,7 +34,9 @@ def _registry(visit: AdminVisit) -> "CollectorRegistry":
     from prometheus_client.process_collector import ProcessCollector
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(lambda: [*_of_gateway(visit), *_of_jobs(visit), *_of_cache(visit)]))
+    registry.register(
+        _Collector(lambda: [*_of_gateway(visit), *_of_jobs(visit), *_of_coalescing(visit), *_of_cache(visit)])
+    )
     ProcessCollector(registry=registry)
     return registry
 
@@ -80,6 +82,23 @@ def _of_jobs(visit: AdminVisit) -> "Iterable[Metric]":
     yield _gauge("jobs_running", "Background jobs that are under way", [], [((), runner.running)])
     yield _counter("jobs", "Background jobs that ended, by kind and how", ["kind", "status"], tally.jobs.items())
     yield _counter("deliveries", "Tries to tell a webhook", ["target", "outcome"], tally.deliveries.items())
+
+
+def _of_coalescing(visit: AdminVisit) -> "Iterable[Metric]":
+    coalescer = visit.gateway.coalescer
+    if coalescer is None:
+        return
+    total = coalescer.counts.total
+    single = {
+        "requests": ("Requests answered together with others", total.requests),
+        "calls": ("Calls that were made for several requests", total.calls),
+        "alone": ("Requests that such a call brought no answer", total.alone),
+        "left": ("Clients that left while they waited for others", coalescer.counts.left),
+    }
+    for name, (told, count) in single.items():
+        yield _counter(f"coalesced_{name}", told, [], [((), count)])
+    saved = [((), total.tokens_saved)]  # short prompts save less than nothing, so it is no counter
+    yield _gauge("coalesced_tokens_saved", "Prompt tokens that asking together saved, estimated", [], saved)
 
 
 def _of_cache(visit: AdminVisit) -> "Iterable[Metric]":

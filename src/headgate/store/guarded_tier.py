@@ -91,8 +91,8 @@ class GuardedTier:
         return found
 
     async def marks(self) -> Mapping[str, float]:
-        self._ask()
-        return await self._look_up(self._tier.marks)
+        """All marks. No request waits for them, so they may take as long as a write."""
+        return await self._tell(self._tier.marks)
 
     def _ask(self) -> None:
         """Raise for a tier that rests; where its rest is over, let somebody who is no request look after it."""

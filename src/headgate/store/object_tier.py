@@ -36,6 +36,8 @@ MAX_MARKS: Final = 10_000
 MAX_MARKS_REMOVED: Final = 100
 """Marks that a newer one replaced, or that matter no more, taken away by one look at all."""
 MARKS_MATTER_S: Final[Seconds] = 31 * 86_400.0
+LISTED_EVERY_S: Final[Seconds] = 30.0
+"""How often the marks of a bucket are listed, which is paid for; who asks sooner is told what the last list said."""
 SEGMENT_CHARS: Final = 200
 """Of a name between slashes; file systems take 255."""
 CONNECT_S: Final = 1
@@ -88,6 +90,9 @@ class ObjectTier:
     def __init__(self, place: ObjectPlace, *, wall: Callable[[], float]) -> None:
         self._store = _store(place)
         self._wall = wall
+        self._relist_s = LISTED_EVERY_S if place.folder is None else 0.0
+        self._listed_at = float("-inf")
+        self._newest: dict[str, float] = {}
         self.poisoned = 0
 
     async def get(self, key: str) -> bytes | None:
@@ -115,18 +120,22 @@ class ObjectTier:
 
     async def mark_void(self, mark: str, before_wall_s: float) -> None:
         await self._do(self._store.put_async(mark_path(mark, before_wall_s), b"\n"))
+        self._newest[mark] = max(before_wall_s, self._newest.get(mark, before_wall_s))
 
     async def marks(self) -> Mapping[str, float]:
         """The newest of each mark. Older ones and those that matter no more are taken away on the way, some at a time;
         of more than `MAX_MARKS` objects the rest is not read."""
-        paths = await self._do(self._listed(MARKS))
-        newest: dict[str, float] = {}
-        for mark, before in filter(None, map(read_mark_path, paths)):
-            newest[mark] = max(before, newest.get(mark, before))
-        least = self._wall() - MARKS_MATTER_S
-        for path in list(_replaced(paths, newest, least))[:MAX_MARKS_REMOVED]:
-            await self._do(self._gone(path))
-        return {mark: before for mark, before in newest.items() if before >= least}
+        now = self._wall()
+        least = now - MARKS_MATTER_S
+        if now - self._listed_at >= self._relist_s or now < self._listed_at:
+            paths = await self._do(self._listed(MARKS))
+            newest: dict[str, float] = {}
+            for mark, before in filter(None, map(read_mark_path, paths)):
+                newest[mark] = max(before, newest.get(mark, before))
+            self._listed_at, self._newest = now, newest
+            for path in list(_replaced(paths, newest, least))[:MAX_MARKS_REMOVED]:
+                await self._do(self._gone(path))
+        return {mark: before for mark, before in self._newest.items() if before >= least}
 
     async def close(self) -> None:
         """Nothing is held that does not end by itself."""
@@ -183,16 +192,16 @@ def _store(place: ObjectPlace) -> "ObjectStore":
     if place.folder is not None:
         place.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return LocalStore(place.folder.absolute())
-    client: dict[str, object] = {"timeout": f"{REQUEST_S}s", "connect_timeout": f"{CONNECT_S}s"}
-    if place.options.get("endpoint", "").startswith("http://"):
-        client["allow_http"] = True
+    # Plain HTTP is spoken only to an endpoint that says so, in the URL or in the environment.
+    client = {"timeout": f"{REQUEST_S}s", "connect_timeout": f"{CONNECT_S}s", "allow_http": True}
     make = cast("Callable[..., ObjectStore]", from_url)  # its overloads are by store, and which one the URL says
     try:
         return make(
             place.url, config=dict(place.options) or None, client_options=client, retry_config={"max_retries": 0}
         )
     except (BaseError, ValueError, OSError):
-        raise InvalidPlace("no object store can be made of this URL and its options") from None
+        fix = "give it an account, a region and credentials by AWS_*, GOOGLE_* or AZURE_* in the environment"
+        raise InvalidPlace(f"no object store can be made of this URL and its options: {fix}") from None
 
 
 def _path(key: str) -> str:
