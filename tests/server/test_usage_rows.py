@@ -69,6 +69,17 @@ def test_everything_of_an_answer() -> None:
     )
 
 
+def test_an_answer_of_the_cache_used_nothing_and_saved_what_it_would_have() -> None:
+    """Its row has its source, no tokens, no cost, and the tokens that were spared."""
+    again = msgspec.structs.replace(
+        FACT, source=Source.CACHE, usage=None, cost_nanousd=0, calls=0, attempts=0, cache="hit-memory", saved_tokens=120
+    )
+    told = row(again)
+    assert (told.outcome, told.source, told.model_served) == ("answered", "cache", "openai/gpt-oss-20b")
+    assert (told.prompt_tokens, told.completion_tokens, told.cost_nanousd, told.calls) == (0, 0, 0, 0)
+    assert told.saved_tokens == 120
+
+
 @pytest.mark.parametrize(
     "source, reason, refusal, outcome",
     [

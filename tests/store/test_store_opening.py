@@ -19,6 +19,7 @@ VERSION_1 = Path(__file__).parent / "version_1.sql"
 SHIPPED = {
     "0001_first.sql": "a5ce1e59ea0e4361ea46902d3dcfc609d1daf481d41088f3a226417ef90773c0",
     "0002_jobs.sql": "6b20e702446909a23056baa5230226b8b17438d10242307cdf7523377b3370ab",
+    "0003_saved_tokens.sql": "f025b494f2c70ca991f47c95509f788b0f606f9e3502fc80c5fc54d47f5d6606",
 }
 """SHA-256 of the migrations that were released: databases have run them, so they never change."""
 
@@ -55,17 +56,16 @@ async def test_database_of_version_1(path: Path) -> None:
 async def test_database_that_a_later_migration_changes(path: Path) -> None:
     """An older database gets what it lacks, once, and keeps its rows."""
     first_version(path)
-    later = (
-        *shipped_migrations("sqlite")[:1],
-        Migration(2, "-- a column; with a semicolon\nALTER TABLE usage ADD COLUMN colour TEXT NOT NULL DEFAULT 'red';"),
-    )
+    shipped = shipped_migrations("sqlite")
+    column = "-- a column; with a semicolon\nALTER TABLE usage ADD COLUMN colour TEXT NOT NULL DEFAULT 'red';"
+    later = (*shipped, Migration(len(shipped) + 1, column))
     store = SqliteStore.open(path, migrations=later)
-    assert (store.opened.version_before, store.opened.version) == (1, 2)
+    assert (store.opened.version_before, store.opened.version) == (1, len(later))
     await store.usage.write(usage(3))
     assert len((await store.usage.page(UsageFilter())).rows) == 3
     await store.close()
     again = SqliteStore.open(path, migrations=later)
-    assert (again.opened.version_before, again.opened.version) == (2, 2)
+    assert (again.opened.version_before, again.opened.version) == (len(later), len(later))
     await again.close()
 
 
@@ -97,12 +97,13 @@ def test_somebody_elses_database(path: Path) -> None:
 async def test_migration_that_fails(path: Path) -> None:
     """Nothing of it stays, the error says so, and the release before opens the database as ever."""
     first_version(path)
-    broken = (*shipped_migrations("sqlite")[:1], Migration(2, "CREATE TABLE two (a);\nINSERT INTO nowhere VALUES (1);"))
+    shipped = shipped_migrations("sqlite")
+    broken = (*shipped, Migration(len(shipped) + 1, "CREATE TABLE two (a);\nINSERT INTO nowhere VALUES (1);"))
     with pytest.raises(StoreError, match="nowhere") as caught:
         SqliteStore.open(path, migrations=broken)
     assert caught.value.fault is StoreFault.UNFIT
-    store = SqliteStore.open(path, migrations=broken[:1])
-    assert store.opened.version == 1
+    store = SqliteStore.open(path, migrations=shipped)
+    assert store.opened.version == len(shipped)
     assert len((await store.usage.page(UsageFilter())).rows) == 2
     await store.close()
 

@@ -36,6 +36,7 @@ FULL_ROW = UsageRow(
     duration_s=8.5,
     calls=9,
     attempts=10,
+    saved_tokens=11,
 )
 
 
@@ -162,7 +163,9 @@ async def test_sums(store: Store, where: UsageFilter, by: tuple[GroupBy, ...], e
 async def test_a_sum_has_everything(store: Store) -> None:
     """Each column is added up under its own name."""
     for number in range(2):
-        store.usage.append(usage(number, cached_tokens=1, reasoning_tokens=2, audio_s=0.5, characters=3, calls=4))
+        store.usage.append(
+            usage(number, cached_tokens=1, reasoning_tokens=2, audio_s=0.5, characters=3, calls=4, saved_tokens=5)
+        )
     await store.flush()
     assert await store.usage.add_up(UsageFilter()) == (
         UsageSum(
@@ -177,6 +180,7 @@ async def test_a_sum_has_everything(store: Store) -> None:
             cost_nanousd=14,
             attempts=0,
             calls=8,
+            saved_tokens=10,
         ),
     )
 

@@ -95,4 +95,5 @@ def row_of(record: bytes, *, back_s: Seconds = 0.0, provider: str | None = None)
         fact.duration_s,
         fact.calls,
         fact.attempts,
+        fact.saved_tokens,
     )

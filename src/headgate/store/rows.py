@@ -9,7 +9,8 @@ import msgspec
 
 
 class UsageRow(msgspec.Struct, frozen=True, gc=False):
-    """What one request used. `request_id` is unique: a second row of the same id is ignored.
+    """What one request used. `request_id` is unique: a second row of the same id is ignored. `saved_tokens` are those
+    that its answer from the cache would have cost.
 
     Texts that do not apply are "". `outcome` is "answered", "refused" or "cancelled"; `cost_nanousd` is rounded once.
     """
@@ -40,6 +41,7 @@ class UsageRow(msgspec.Struct, frozen=True, gc=False):
     duration_s: float = 0.0
     calls: int = 0
     attempts: int = 0
+    saved_tokens: int = 0
 
 
 class UsageFilter(msgspec.Struct, frozen=True):
@@ -89,6 +91,7 @@ class UsageSum(msgspec.Struct, frozen=True):
     cost_nanousd: int
     attempts: int
     calls: int
+    saved_tokens: int
 
 
 class UsagePage(msgspec.Struct, frozen=True):
