@@ -273,6 +273,35 @@ def test_jobs_that_wait_for_quota(tmp_path: Path) -> None:
     assert sorted(found) == [("cancelled", 0, 0, 1), ("queued", 0, 0, 2)], "want of quota is no failure of a job"
 
 
+def test_replies_beside_more_jobs_than_there_is_quota(tmp_path: Path) -> None:
+    """Of twenty requests a minute jobs take ten and wait with the rest; every reply finds its place at once."""
+    config = tmp_path / "headgate.toml"
+    limits = "{RPM = 20, RPD = 100000, TPM = 10000000, TPD = 100000000}"
+    config.write_text(
+        f'[organisations.o]\nlimits = {{"*" = {limits}}}\n[[groq.keys]]\nsecret = "gsk_one"\norganisation = "o"\n'
+        "[defaults]\nsubstitute = false\n[background]\nconcurrency = 50\n",
+        encoding="utf-8",
+    )
+    spec = {**ENRICH, "messages": [{"role": "user", "content": "Rate this."}], "headgate": {"cache": "off"}}
+    with (
+        running_gateway(config=config, environ={}, store=tmp_path / "s.sqlite3", simulator=SPARE) as running,
+        httpx.Client(base_url=running.v1, timeout=WITHIN_S) as client,
+    ):
+        for _ in range(40):
+            client.post("/jobs", json=spec).raise_for_status()
+        gate = running.gateway.driver.gate
+        assert running.eventually(lambda: gate.room.waiting() >= 20), "the flood does not wait for quota"
+        taken = client.get("/jobs?limit=1").json()["counts"]["done"]
+        names = [
+            client.post("/chat/completions", json=asking(cache="off")).raise_for_status().headers["x-request-id"]
+            for _ in range(8)
+        ]
+        stories = [client.get(f"/requests/{name}").json() for name in names]
+    assert 5 <= taken <= 11
+    assert [story["waited_ms"] for story in stories] == [0.0] * 8
+    assert {story["source"] for story in stories} == {"upstream"}
+
+
 def test_stop_while_jobs_run(tmp_path: Path) -> None:
     """What does not end within the drain is broken off and given back, without counting as a crash; it runs again."""
     config, store = tmp_path / "headgate.toml", tmp_path / "s.sqlite3"

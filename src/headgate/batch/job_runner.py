@@ -79,6 +79,8 @@ class JobRunner:
             loop.create_task(self._run(), name="headgate-jobs"),
             loop.create_task(self._keep_up(), name="headgate-jobs-upkeep"),
         ]
+        for task in self._tasks:
+            task.add_done_callback(_stopped)
 
     async def stop(self) -> None:
         """Begin nothing more, let what runs end within the drain, and give the rest back for the next start."""
@@ -264,3 +266,8 @@ class JobRunner:
             with suppress(StoreError):
                 await self.jobs.forget_ended_before(before)
             await asyncio.sleep(UPKEEP_S)
+
+
+def _stopped(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (problem := task.exception()) is not None:
+        _log.error("%s has stopped until the next start", task.get_name(), exc_info=problem)
