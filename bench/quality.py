@@ -19,7 +19,7 @@ PAGE: Final = ROOT / "docs" / "quality.md"
 SHARED: Final = ROOT.parent / "shared" / "data"
 """Third-party test data beside the project; its README names origins and licences. It is not part of the repository."""
 
-TOPICS: Final[tuple[str, ...]] = ("risk", "similar")
+TOPICS: Final[tuple[str, ...]] = ("extraction", "risk", "similar")
 """The sections of the page in their order."""
 
 Z_95: Final = 1.959963984540054

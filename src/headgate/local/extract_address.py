@@ -18,6 +18,8 @@ LOCAL_CHARS_MAX: Final = 64
 DOMAIN_CHARS_MAX: Final = 253
 NEAR_CHARS: Final = 60
 """How far off words may stand that speak of paying or of mail."""
+PAYING_CHARS: Final = 26
+"""How far off a word of paying may stand to make a UPI id of an unknown handle."""
 
 _LOCAL: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%+-'"
 _DOMAIN: Final = re.compile(r"[^\W_][\w-]*+(?:\.[\w-]++)*+")
@@ -30,13 +32,32 @@ _PAYING: Final = re.compile(
     re.IGNORECASE,
 )
 _MAIL: Final = re.compile(r"(?<![a-z])(?:e-?mail|mail|contact|write|reach|id|gmail)(?![a-z])|ईमेल|मेल|मेल", re.IGNORECASE)
+_CLAUSE: Final = re.compile(r"[,;.!?|()\n।]")
 _HOSTS: Final = frozenset(
     ("gmail", "yahoo", "hotmail", "outlook", "rediffmail", "live", "icloud", "protonmail", "proton", "ymail", "zoho")
 )
 
 _SIGN_WORD: Final = re.compile(
-    r"\s?[(\[{<]\s?(?:at|@|a)\s?[)\]}>]\s?|\s+at(?:\s?the\s?rate)?\s+|\s?@\s|\s@\s?|_at_|\s?एट(?:\s?द\s?रेट)?\s+",
+    r"\s?[(\[{<]\s?(?:at|@|a)\s?[)\]}>]\s?|\s+at(?:\s?the\s?rate)?\s+|\s?@\s|\s@\s?|@(?=[a-z0-9-]{2,40}\s?(?:\sdot\s|[(\[{]dot))|_at_|\s?एट(?:\s?द\s?रेट)?\s+",
     re.IGNORECASE,
+)
+_SIGNS: Final = (
+    " at ",
+    "(at",
+    "[at",
+    "{at",
+    "<at",
+    "_at_",
+    "( at",
+    "[ at",
+    "(@",
+    "[@",
+    " @",
+    "@ ",
+    "@",
+    "एट",
+    "(a)",
+    "[a]",
 )
 _DOT_DOMAIN: Final = re.compile(
     r"([A-Za-z0-9-]{2,63})((?:(?:\s?[(\[{]\s?(?:dot|\.)\s?[)\]}]\s?|\s+(?:dot|डॉट)\s+|\s\.\s?|\.\s(?=(?:com|in|co|net|org)\b)|\.)"
@@ -64,10 +85,22 @@ def addresses(view: View) -> Iterator[Entity]:
 
 def written_out(view: View) -> Iterator[Entity]:
     """Emails and UPI ids whose sign or dots are written out, or stand apart."""
-    for match in _SIGN_WORD.finditer(view.seen):
-        entity = _written_around(view, match)
-        if entity:
+    low, done = view.low, 0
+    for trigger in sorted({at for sign in _SIGNS if sign in low for at in _hits(low, sign)}):
+        if trigger < done:
+            continue
+        match = _SIGN_WORD.match(low, trigger)
+        entity = _written_around(view, match) if match else None
+        if match and entity:
+            done = match.end()
             yield entity
+
+
+def _hits(low: str, sign: str) -> Iterator[int]:
+    at = low.find(sign)
+    while at >= 0:
+        yield at
+        at = low.find(sign, at + 1)
 
 
 def _around(view: View, at: int) -> Entity | None:
@@ -78,7 +111,7 @@ def _around(view: View, at: int) -> Entity | None:
     if not local or not domain or len(local) > LOCAL_CHARS_MAX:
         return None
     start = at - len(local)
-    if start and (seen[start - 1] in "@/" or seen[start - 1].isalnum()) and not seen.startswith("//", start - 2):
+    if start and (seen[start - 1] == "@" or seen[start - 1].isalnum()) and not seen.startswith("//", start - 2):
         return None  # a mention in a path, or an alphabet that addresses do not have
     name = domain[0].rstrip(".-_")
     end = domain.start() + len(name)
@@ -108,34 +141,58 @@ def _email(view: View, start: int, end: int, local: str, name: str) -> Entity | 
 def _upi(view: View, start: int, end: int, local: str, handle: str) -> Entity | None:
     seen = view.seen
     local = local.rstrip("'")
-    if not _UPI_LOCAL.match(local) or not _HANDLE.match(handle) or seen[end : end + 1] in {"/", ":", "-", "_"}:
+    if not _UPI_LOCAL.match(local) or not _HANDLE.match(handle):
         return None
     value = f"{local}@{handle}".lower()
+    is_listed = seen[end : end + 1] == "/" and seen.find("@", end, end + LOCAL_CHARS_MAX) > 0
+    if _goes_on(seen, end) and not is_listed:
+        return None
     if is_upi_handle(handle.lower()):
         return view.entity(Kind.UPI, start, end, value, 0.97, "a handle that banks give out")
-    if len(handle) >= 2 and _PAYING.search(seen, max(0, start - NEAR_CHARS), min(len(seen), end + NEAR_CHARS)):
+    if len(handle) >= 2 and _is_paid_to(seen, start, end):
         return view.entity(Kind.UPI, start, end, value, 0.7, "an unknown handle beside words of paying")
     return None
 
 
+def _goes_on(seen: str, end: int) -> bool:
+    """The address is part of something longer, such as a path."""
+    return seen[end : end + 1] in {"/", "-", "_"} or (
+        seen[end : end + 1] == ":" and bool(seen[end + 1 : end + 2].strip())
+    )
+
+
+def _is_paid_to(seen: str, start: int, end: int) -> bool:
+    """A word of paying stands in the same clause, shortly before or directly behind."""
+    before = _CLAUSE.split(seen[max(0, start - PAYING_CHARS) : start])[-1]
+    after = _CLAUSE.split(seen[end : end + PAYING_CHARS])[0]
+    return bool(_PAYING.search(before) or _PAYING.search(after))
+
+
 def _written_around(view: View, sign: re.Match[str]) -> Entity | None:
     seen = view.seen
-    before = _DOTS_BEFORE.search(seen, max(0, sign.start() - 80), sign.start())
     after = _DOT_DOMAIN.match(seen, sign.end(), min(len(seen), sign.end() + 120))
-    if not before or not after:
+    if not after:
         return None
-    local = _DOT.sub(".", before[1])
     names = [after[1], *[name for name in _DOT.split(after[2]) if name]]
     while len(names) > 1 and names[-1].lower() not in _TOPS:
         names.pop()
+    if len(names) == 1 and not is_upi_handle(names[0].lower()):
+        return None
+    stop = sign.start()
+    while stop and sign.start() - stop < 2 and seen[stop - 1] == " ":
+        stop -= 1
+    before = _DOTS_BEFORE.search(seen, max(0, stop - 80), stop)
+    if not before:
+        return None
+    local = _DOT.sub(".", before[1])
     is_word = sign[0].strip().lower() in {"at", "@"}
     if len(names) > 1:
         return _written_email(view, before, after, local, names, is_word=is_word)
-    handle = names[0].lower()
     start = before.start(1)
     near = _PAYING.search(seen, max(0, start - NEAR_CHARS), min(len(seen), after.end(1) + NEAR_CHARS))
-    if is_upi_handle(handle) and _UPI_LOCAL.match(local) and (near or not is_word):
-        return view.entity(Kind.UPI, start, after.end(1), f"{local}@{handle}".lower(), 0.7, "a handle", obfuscated=True)
+    if _UPI_LOCAL.match(local) and (near or not is_word):
+        value = f"{local}@{names[0]}".lower()
+        return view.entity(Kind.UPI, start, after.end(1), value, 0.7, "a handle", obfuscated=True)
     return None
 
 

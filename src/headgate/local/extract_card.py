@@ -15,7 +15,7 @@ def card_brand(digits: str, *, is_labelled: bool) -> str | None:
     """The brand whose prefix and length the digits have, with the right check digit; some need a label beside them,
     because numbers of other kinds look alike (13 digits: ISBN, EAN; 14 and 15: Diners, IMEI)."""
     brand = _brand(digits, is_labelled=is_labelled)
-    return brand if brand and is_luhn(digits) and len(set(digits)) > 2 else None
+    return brand if brand and is_luhn(digits) and len(set(digits)) > 1 else None
 
 
 def _brand(digits: str, *, is_labelled: bool) -> str | None:

@@ -19,11 +19,8 @@ CENTURY_TURN: Final = 70
 """Two digits from here on are of the last century."""
 
 _NUMERIC: Final = re.compile(
-    r"(?<![\w])(?<!\d[./-])(?<![A-Za-z][._/])(\d{1,4})(\s?[-/.]\s?)(\d{1,2})\2(\d{4}|\d{2})(?!\w)(?![-/.:]\d)"
+    r"([0-9]{1,4})([ ]?[-/.][ ]?)([0-9]{1,2})\2([0-9]{4}|[0-9]{2})(?:(?=t[0-9]{2}:)|(?!\w))(?![-/.:][0-9])"
 )
-_ISO_TIME: Final = re.compile(r"(?<!\w)(?<!\d[./-])(\d{4})-(\d{2})-(\d{2})(?=[T_]\d{2}:?\d{2})")
-_COMPACT_AT: Final = re.compile(r"(?<![\w./-])")
-
 _MONTH_WORDS: Final = (
     "january jan जनवरी जानेवारी জানুয়ারি ஜனவரி జనవరి ಜನವರಿ ജനുവരി જાન્યુઆરી ਜਨਵਰੀ janvari",
     "february feb फरवरी फ़रवरी फेब्रुवारी ফেব্রুয়ারি பிப்ரவரி ఫిబ్రవరి ಫೆಬ್ರವರಿ ഫെബ്രുവരി ફેબ્રુઆરી ਫਰਵਰੀ farvari",
@@ -39,27 +36,35 @@ _MONTH_WORDS: Final = (
     "december dec दिसंबर दिसम्बर डिसेंबर ডিসেম্বর டிசம்பர் డిసెంబర్ ಡಿಸೆಂಬರ್ ഡിസംബർ ડિસેમ્બર ਦਸੰਬਰ",
 )
 _MONTHS: Final = {word: index for index, words in enumerate(_MONTH_WORDS, 1) for word in words.split()}
-_MONTH: Final = "(" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + ")(?![A-Za-z\u0900-\u0dff])"
+_WORD: Final = r"([a-z\u0900-\u0dff]++)"
 _NAMED: Final = re.compile(
-    r"(?<![\w.,:/₹$-])(\d{1,2})(?:\s?(?:st|nd|rd|th))?(?:\s?[-/.,]\s?|\s{0,2})(?:of\s)?"
-    + _MONTH
-    + r"\.?(?:\s?[-/.,'’]\s?|\s{0,2}'?)(\d{4}|\d{2})?(?![\d:])(?!\s?[ap]m\b)(?!\w)",
-    re.IGNORECASE,
+    r"([0-9]{1,2})(?:[ ]?(?:st|nd|rd|th)(?![a-z]))?(?:\s?[-/.,]\s?|\s{0,2})(?:of\s)?"
+    + _WORD
+    + r"(?:\.?(?:\s?[-/.,'’]\s?|\s{0,2}'?)([0-9]{4}|[0-9]{2})(?![0-9:])(?!\s?[ap]m\b)(?!\w))?"
 )
 _MONTH_FIRST: Final = re.compile(
-    r"(?<![A-Za-z\u0900-\u0dff])"
-    + _MONTH
-    + r"\.?\s?-?(\d{1,2})(?:st|nd|rd|th)?(?![\d:%])(?:(?:\s?,\s?|\s|\s?-\s?)(\d{4})(?!\d))?(?!\w)",
-    re.IGNORECASE,
+    r"([0-9]{1,2})(?:st|nd|rd|th)?(?![0-9:%])(?:(?:\s?,\s?|\s|\s?-\s?)([0-9]{4})(?![0-9]))?(?!\w)"
 )
-_VERSION: Final = re.compile(
-    r"(?:\bv|version|ver|build|release|firmware|android|ios|ip|section|clause|rule|sec)\.?\s?:?\s?\Z", re.IGNORECASE
+_MONTH_CHARS: Final = 14
+_VERSIONS: Final = (
+    "v",
+    "version",
+    "ver",
+    "build",
+    "release",
+    "firmware",
+    "android",
+    "ios",
+    "ip",
+    "section",
+    "clause",
+    "rule",
+    "sec",
 )
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 _RELATIVE: Final = re.compile(
-    r"(?<![A-Za-z])"
-    r"(day after tomorrow|tomorrow|tmrw|tmrow|tomorow|tmr|today|tdy|yesterday|aaj|aj)(?![A-Za-z])"
-    r"|(?<![\u0900-\u097f])(आज)(?![\u0900-\u097f])",
-    re.IGNORECASE,
+    r"(?<![a-z])(day after tomorrow|tomorrow|tmrw|tmrow|tomorow|tmr|today|tdy|yesterday|aaj|aj)(?![a-z])"
+    r"|(?<![\u0900-\u097f])(आज)(?![\u0900-\u097f])"
 )
 _DAYS_ON: Final = {
     "day after tomorrow": 2,
@@ -70,54 +75,78 @@ _DAYS_ON: Final = {
 
 
 def dates(view: View, taken: bytearray, today: date | None) -> Iterator[Entity]:
-    """The days, by form; they may overlap, the surer form first."""
-    seen = view.seen
-    for match in _ISO_TIME.finditer(seen):
-        yield from _day(view, match.span(), (match[1], match[2], match[3]), 0.97, "an ISO date")
-    for match in _NUMERIC.finditer(seen):
-        if taken.find(1, match.start(), match.end()) < 0:
+    """The days, by form, where nothing was found yet; they may overlap, the surer form first."""
+    low = view.low
+    for start, end in view.runs:
+        if taken[start] or end - start > 4:
+            continue
+        mark = low[end : end + 2].lstrip(" ")[:1]
+        if mark and mark in "-/." and _is_open(low, start) and (match := _NUMERIC.match(low, start)):
             yield from _numeric(view, match)
-    for match in _NAMED.finditer(seen):
-        yield from _named(view, match, match[1], match[2], match[3], today)
-    for match in _MONTH_FIRST.finditer(seen):
-        yield from _named(view, match, match[2], match[1], match[3], today)
+        if end - start <= 2:
+            yield from _with_name(view, start, today)
     if today:
-        for match in _RELATIVE.finditer(seen):
-            day = today + timedelta(days=_DAYS_ON[match[0].lower()])
+        for match in _RELATIVE.finditer(low):
+            day = today + timedelta(days=_DAYS_ON[match[0]])
             yield view.entity(Kind.DATE, match.start(), match.end(), day.isoformat(), 0.85, "said relative to today")
+
+
+def _is_open(low: str, start: int) -> bool:
+    """No word, number or version goes on with what begins here."""
+    before, second = low[start - 1 : start], low[start - 2 : start - 1]
+    if before and (before.isalnum() or before == "_"):
+        return False
+    if before in {".", "/", "-"} and second and (second.isdigit() or (before != "-" and second.isalpha())):
+        return False
+    tail = low[max(0, start - 12) : start].rstrip(" .:")
+    return tail[len(tail.rstrip(_LETTERS)) :] not in _VERSIONS
 
 
 def _numeric(view: View, match: re.Match[str]) -> Iterator[Entity]:
     one, separator, two, three = match.groups()
-    separator = separator.strip()
-    if _VERSION.search(view.seen, max(0, match.start() - 12), match.start()):
-        return
     if len(one) == 4:
         if len(two) == 2 and len(three) == 2:
             yield from _day(view, match.span(), (one, two, three), 0.97, "year, month, day")
         return
     if len(one) > 2:
         return
-    if len(three) == 2 and not (len(one) == len(two) == 2) and separator != "/":
+    if len(three) == 2 and not (len(one) == len(two) == 2) and separator.strip() != "/":
         return
     found = list(_day(view, match.span(), (three, two, one), 0.95 if len(three) == 4 else 0.85, "day, month, year"))
     yield from found or _day(view, match.span(), (three, one, two), 0.7, "month, day, year")
 
 
-def _named(
-    view: View, match: re.Match[str], day: str, month: str, year: str | None, today: date | None
-) -> Iterator[Entity]:
-    number = _MONTHS[month.lower()]
-    end = match.end()
-    if year is None:
-        if today is None:
-            return
-        end = max(match.end(1), match.end(2))
-        near = _nearest(today, number, int(day))
-        if near:
-            yield view.entity(Kind.DATE, match.start(), end, near.isoformat(), 0.75, "a day of the year nearest today")
+def _with_name(view: View, start: int, today: date | None) -> Iterator[Entity]:
+    low = view.low
+    before = low[start - 1 : start]
+    match = _NAMED.match(low, start)
+    if match and match[2] in _MONTHS and not (before and (before.isalnum() or before in "_.,:/₹$-")):
+        yield from _named(view, match.span(), match.end(2), match[1], match[2], match[3], today)
         return
-    yield from _day(view, (match.start(), end), (year, str(number), day), 0.96, "a day, a month's name, a year")
+    first, month = _month_before(low, start)
+    match = _MONTH_FIRST.match(low, start) if month else None
+    if match:
+        yield from _named(view, (first, match.end()), match.end(1), match[1], month, match[2], today)
+
+
+def _month_before(low: str, start: int) -> tuple[int, str]:
+    """Where the name of a month directly before a place begins, and the name; empty when there is none."""
+    window = low[max(0, start - _MONTH_CHARS) : start]
+    bare = window.rstrip(" -.")
+    if len(window) - len(bare) > 2:
+        return start, ""
+    word = bare[bare.rfind(" ") + 1 :].lstrip("(,:;.")
+    return start - len(window) + len(bare) - len(word), word if word in _MONTHS else ""
+
+
+def _named(
+    view: View, span: tuple[int, int], short: int, day: str, month: str, year: str | None, today: date | None
+) -> Iterator[Entity]:
+    number = _MONTHS[month]
+    if year:
+        yield from _day(view, span, (year, str(number), day), 0.96, "a day, a month's name, a year")
+    elif today and (near := _nearest(today, number, int(day))):
+        yield view.entity(Kind.DATE, span[0], short, near.isoformat(), 0.75, "a day of the year nearest today")
 
 
 def _nearest(today: date, month: int, day: int) -> date | None:

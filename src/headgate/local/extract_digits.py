@@ -8,14 +8,17 @@ from typing import Final
 
 import msgspec
 
+from headgate.local.extract_view import View
+
 CHAIN_GROUPS_MAX: Final = 20
 """A longer chain is a table of numbers; it is taken in pieces of this length."""
+GAP_CHARS_MAX: Final = 3
 DIGITS_MIN: Final = 8
 """Chains with fewer digits are no account, phone or card."""
 
-_CHAIN: Final = re.compile(r"\+?\s?\(?\d+(?:(?:[ \t(),._*~|/-]{1,3}|\s-\s)(?=[(\d])\(?\d+)*+")
-_GROUP: Final = re.compile(r"\d+")
-_DIGIT_TEXT: Final = re.compile(r"\D+")
+_IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){3,7}+(?: ?[A-Z0-9]{1,3}(?![A-Za-z0-9]))?")
+_DIGITS: Final = "0123456789"
+_SEPARATORS: Final = " \t(),._*~|/-"
 
 
 class Chain(msgspec.Struct, frozen=True, gc=False):
@@ -47,53 +50,65 @@ class Chain(msgspec.Struct, frozen=True, gc=False):
 
     def part(self, first: int, last: int) -> "Chain":
         """The groups from `first` up to `last`."""
+        if first == 0 and last == len(self.spans):
+            return self
         spans = self.spans[first:last]
-        start = self.start if first == 0 else spans[0][0]
-        if first and self.seen[start - 1] == "(":
-            start -= 1
-        return Chain(self.seen, spans, start, self.has_plus and first == 0)
+        if first == 0:
+            return Chain(self.seen, spans, self.start, self.has_plus)
+        start, has_plus = _opening(self.seen, spans[0][0])
+        return Chain(self.seen, spans, start, has_plus)
 
 
-def chains(seen: str, free: bytearray) -> Iterator[Chain]:
-    """The chains of at least `DIGITS_MIN` digits, in order, that lie where nothing was found yet (`free` is 0)."""
-    for match in _CHAIN.finditer(seen):
-        if match.end() - match.start() < DIGITS_MIN:
-            continue
-        groups = _GROUP.finditer(seen, match.start(), match.end())
-        spans = [group.span() for group in groups if not free.count(1, *group.span())]
-        for run in _runs(spans, free):
-            first = run[0][0]
-            start = match.start() if first == _first_digit(match) else first
-            has_plus = "+" in seen[start:first]
-            if not has_plus and "(" not in seen[start:first]:
-                start = first
-            if sum(last - at for at, last in run) >= DIGITS_MIN:
-                yield Chain(seen, tuple(run), start, has_plus)
+def chains(view: View, taken: bytearray) -> Iterator[Chain]:
+    """The chains of at least `DIGITS_MIN` digits, in order, where nothing was found yet (`taken` is 0)."""
+    seen = view.seen
+    chain: list[tuple[int, int]] = []
+    count = 0
+    for start, end in view.runs:
+        if chain and (
+            start - chain[-1][1] > GAP_CHARS_MAX
+            or len(chain) == CHAIN_GROUPS_MAX
+            or seen[chain[-1][1] : start].strip(_SEPARATORS)
+            or taken[start]
+            or taken[start - 1]
+        ):
+            if count >= DIGITS_MIN:
+                yield Chain(seen, tuple(chain), *_opening(seen, chain[0][0]))
+            chain, count = [], 0
+        if not taken[start]:
+            chain.append((start, end))
+            count += end - start
+    if count >= DIGITS_MIN:
+        yield Chain(seen, tuple(chain), *_opening(seen, chain[0][0]))
 
 
-def _first_digit(match: re.Match[str]) -> int:
-    found = _DIGIT_TEXT.match(match[0])
-    return match.start() + (found.end() if found else 0)
+def ibans(view: View) -> Iterator[tuple[int, int]]:
+    """Where account numbers of other countries stand, so that their groups are taken for nothing else."""
+    for start, end in view.runs:
+        if end - start >= 2 and start >= 2 and view.seen[start - 2 : start].isupper():
+            match = _IBAN.match(view.seen, start - 2)
+            if match and not view.seen[start - 3 : start - 2].isalnum():
+                yield match.span()
 
 
-def _runs(spans: list[tuple[int, int]], free: bytearray) -> Iterator[list[tuple[int, int]]]:
-    """Pieces of at most `CHAIN_GROUPS_MAX` groups without anything taken between them."""
-    run: list[tuple[int, int]] = []
-    for span in spans:
-        if run and (len(run) == CHAIN_GROUPS_MAX or free.count(1, run[-1][1], span[0])):
-            yield run
-            run = []
-        run.append(span)
-    if run:
-        yield run
+def _opening(seen: str, start: int) -> tuple[int, bool]:
+    """Where a number begins that has its first digit at `start`: a bracket and a plus sign belong to it."""
+    if start and seen[start - 1] == "(":
+        start -= 1
+    at = start - 1
+    if at > 0 and seen[at] == " ":
+        at -= 1
+    if at < 0 or seen[at] != "+":
+        return start, False
+    return (at - 1 if at and seen[at - 1] == "(" else at), True
 
 
 def is_glued_before(seen: str, start: int) -> bool:
     """The digits go on a word, a number or an identifier."""
     before = seen[start - 1 : start]
-    if before and (before.isalnum() or before in "_@#$&"):
+    if before and (before.isalnum() or before in "_@$&"):
         return True
-    return before in {".", ","} and seen[start - 2 : start - 1].isdigit()
+    return before in {".", ","} and _digits_before(seen, start - 1) in {1, 2, 3}
 
 
 def is_glued_after(seen: str, end: int) -> bool:
@@ -101,4 +116,14 @@ def is_glued_after(seen: str, end: int) -> bool:
     after = seen[end : end + 1]
     if after and (after.isalnum() or after in "_@%"):
         return True
-    return after in {".", ","} and seen[end + 1 : end + 2].isdigit()
+    return after in {".", ","} and _digits_behind(seen, end + 1) in {1, 2, 3}
+
+
+def _digits_before(seen: str, end: int) -> int:
+    window = seen[max(0, end - 4) : end]
+    return len(window) - len(window.rstrip(_DIGITS))
+
+
+def _digits_behind(seen: str, start: int) -> int:
+    window = seen[start : start + 4]
+    return len(window) - len(window.lstrip(_DIGITS))

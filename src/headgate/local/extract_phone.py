@@ -4,6 +4,7 @@ phonenumbers knows the plans of all countries; it is loaded when the first candi
 only, for it is slow. Refuses to know labels (`extract_numbers.py` weighs them).
 """
 
+from enum import Enum, auto
 from functools import lru_cache
 from typing import Final
 
@@ -18,15 +19,32 @@ _MOBILE_SHAPES: Final = frozenset(
 """How people group the ten digits of a mobile."""
 
 
-@lru_cache(maxsize=NUMBERS_REMEMBERED_MAX)
+class Line(Enum):
+    """What ten digits can be in the Indian plan."""
+
+    MOBILE = auto()
+    EITHER = auto()
+    """A mobile, or a landline with its area code: the plan gives some ranges of 7 and 8 to both."""
+    NONE = auto()
+    """No mobile: 1234567890 is a landline."""
+
+
 def is_indian_mobile(national: str) -> bool:
-    """Ten digits that are a mobile of the Indian plan (a landline such as 1234567890 is none)."""
+    """Ten digits that are, or can be, a mobile of the Indian plan."""
+    return indian_line(national) is not Line.NONE
+
+
+@lru_cache(maxsize=NUMBERS_REMEMBERED_MAX)
+def indian_line(national: str) -> Line:
+    """What ten digits are, by the numbering plan that phonenumbers knows."""
     if len(national) != 10 or national[0] not in "6789":
-        return False
+        return Line.NONE
     import phonenumbers
 
-    number = phonenumbers.PhoneNumber(country_code=91, national_number=int(national))
-    return phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.MOBILE
+    kind = phonenumbers.number_type(phonenumbers.PhoneNumber(country_code=91, national_number=int(national)))
+    if kind == phonenumbers.PhoneNumberType.MOBILE:
+        return Line.MOBILE
+    return Line.EITHER if kind == phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE else Line.NONE
 
 
 @lru_cache(maxsize=NUMBERS_REMEMBERED_MAX)
@@ -58,7 +76,16 @@ def national_mobile(chain: Chain, region: str) -> str | None:
         national = digits[3:]
     else:
         national = digits.removeprefix("0")
-    return national if is_indian_mobile(national) else None
+    line = indian_line(national)
+    if line is Line.EITHER and is_area_apart(chain):
+        return None
+    return national if line is not Line.NONE else None
+
+
+def is_area_apart(chain: Chain) -> bool:
+    """Written as landlines are: the area code, then the number; of what can be either, mobiles are written whole or in
+    two halves."""
+    return _without(chain.shape, len(chain.digits) - 10) not in {(10,), (5, 5)}
 
 
 def is_customary(chain: Chain, national: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from headgate.local.extract_amount import entity_of
+from headgate.local.extract_amount import ends_there, entity_of, is_counting, is_money_near
 from headgate.local.extract_phone import is_indian_mobile
 from headgate.local.extract_types import Entity, Kind
 from headgate.local.extract_view import View
@@ -29,10 +29,8 @@ _DIGITS: Final = {word: str(digit) for digit, words in enumerate(_DIGIT_WORDS) f
 _TIMES: Final = {"double": 2, "triple": 3, "dabal": 2, "डबल": 2, "ट्रिपल": 3}
 _WORD: Final = "(?:" + "|".join(sorted((*_DIGITS, *_TIMES), key=len, reverse=True)) + r"|\d{1,5})"
 _GAP: Final = r"[\s,.\-–]{1,3}"
-_SPOKEN: Final = re.compile(
-    rf"(?<![A-Za-z\d\u0900-\u097f+]){_WORD}(?:{_GAP}{_WORD}){{3,14}}+(?![A-Za-z\d\u0900-\u097f])", re.IGNORECASE
-)
-_TOKEN: Final = re.compile(r"[A-Za-z\u0900-\u097f]+|\d+")
+_SPOKEN: Final = re.compile(rf"(?<![a-z\d\u0900-\u097f+]){_WORD}(?:{_GAP}{_WORD}){{3,14}}+(?![a-z\d\u0900-\u097f])")
+_TOKEN: Final = re.compile(r"[a-z\u0900-\u097f]+|\d+")
 
 _SMALL: Final = {
     **{
@@ -105,53 +103,100 @@ _SMALL_WORD: Final = "(" + "|".join(sorted(_SMALL, key=len, reverse=True)) + ")"
 _SCALE_WORD: Final = "(" + "|".join(sorted(_SCALES, key=len, reverse=True)) + ")"
 _MONEY_WORD: Final = r"(?:rupees?|rupaye|rupay|rupiya|rs\.?|only|रुपये|रुपए|रुपया|रु\.?)"
 _SAID: Final = re.compile(
-    rf"(?<![A-Za-z\u0900-\u097f])(?:(?:rs\.?|rupees|₹)\s?)?{_SMALL_WORD}\s{_SCALE_WORD}(?:\s(?:and\s)?{_SMALL_WORD}\s{_SCALE_WORD})?(?:\s{_SMALL_WORD})?(\s{_MONEY_WORD})?(?![A-Za-z\u0900-\u097f])",
-    re.IGNORECASE,
+    rf"{_SMALL_WORD}\s{_SCALE_WORD}(?:\s(?:and\s)?{_SMALL_WORD}\s{_SCALE_WORD})?(?:\s{_SMALL_WORD}(?=\s{_MONEY_WORD}))?"
+    rf"(\s{_MONEY_WORD})?(?![a-z\u0900-\u097f])"
 )
-_SAID_SMALL: Final = re.compile(
-    rf"(?<![A-Za-z\u0900-\u097f]){_SMALL_WORD}\s(?:rupees?|rupaye|rupay|rupiya|रुपये|रुपए|रुपया)(?![A-Za-z\u0900-\u097f])",
-    re.IGNORECASE,
-)
+_SAID_SMALL: Final = re.compile(rf"{_SMALL_WORD}\s(?:rupees?|rupaye|rupay|rupiya|रुपये|रुपए|रुपया)(?![a-z\u0900-\u097f])")
+_TRIGGERS: Final = (*_SCALES, "rupee", "rupay", "rupiya", "रुपये", "रुपए", "रुपया")
+_SCALE_REACH: Final = 14
+"""How far before a scale the number before it may begin."""
+_PRICED: Final = re.compile(r"(?:rs\.?|rupees|₹)\s?\Z")
 
 
 def spoken_phones(view: View) -> Iterator[Entity]:
     """Indian mobiles whose digits are said in words, also mixed with digits."""
-    for match in _SPOKEN.finditer(view.seen):
+    if not _is_counting_out(view.low):
+        return
+    for match in _SPOKEN.finditer(view.low):
         digits, words = _heard(match[0])
-        national = (
-            digits.removeprefix("91")
-            if len(digits) == 12
-            else digits.removeprefix("0")
-            if len(digits) == 11
-            else digits
-        )
+        national = digits[2:] if len(digits) == 12 and digits.startswith("91") else digits.removeprefix("0")
         if words >= WORDS_MIN and is_indian_mobile(national):
             yield view.entity(
                 Kind.MOBILE, match.start(), match.end(), f"+91{national}", 0.7, "digits in words", obfuscated=True
             )
 
 
+def _is_counting_out(low: str) -> bool:
+    """At least `WORDS_MIN` words of digits follow each other."""
+    row = 0
+    for word in low.replace("-", " ").split():
+        plain = word.strip(",.")
+        if plain in _DIGITS or plain in _TIMES:
+            row += 1
+            if row >= WORDS_MIN:
+                return True
+        elif not plain.isdigit():
+            row = 0
+    return False
+
+
 def spoken_amounts(view: View) -> Iterator[Entity]:
-    """Sums in words: a small number and a scale, with a currency or a scale of a thousand and more."""
-    for match in _SAID.finditer(view.seen):
-        scale = _SCALES[match[2].lower()]
-        if not match[6] and scale < 100_000:
+    """Sums in words: a small number and a scale, with a currency or a scale of a lakh and more."""
+    low, done = view.low, 0
+    for at in sorted({hit for trigger in _TRIGGERS if trigger in low for hit in _hits(low, trigger)}):
+        if at < done:
             continue
-        value = _SMALL[match[1].lower()] * scale
+        for start in _word_starts(low, max(done, at - _SCALE_REACH), at):
+            entity = _said(view, start)
+            if entity:
+                done = view.span(entity)[1]
+                yield entity
+                break
+
+
+def _hits(low: str, trigger: str) -> Iterator[int]:
+    at = low.find(trigger)
+    while at >= 0:
+        yield at
+        at = low.find(trigger, at + 1)
+
+
+def _word_starts(low: str, first: int, last: int) -> Iterator[int]:
+    """Where words begin between two places."""
+    for at in range(first, last):
+        if not low[at].isspace() and (at == 0 or not (low[at - 1].isalnum() or "\u0900" <= low[at - 1] <= "\u097f")):
+            yield at
+
+
+def _said(view: View, start: int) -> Entity | None:
+    low = view.low
+    match = _SAID.match(low, start)
+    if match:
+        scale = _SCALES[match[2]]
+        priced = _PRICED.search(low, max(0, start - 8), start)
+        if not match[6] and not priced and (scale < 100_000 or _is_followed(low, start, match.end())):
+            return None
+        value = _SMALL[match[1]] * scale
         if match[3]:
-            value += _SMALL[match[3].lower()] * _SCALES[match[4].lower()]
+            value += _SMALL[match[3]] * _SCALES[match[4]]
         if match[5]:
-            value += _SMALL[match[5].lower()]
-        yield entity_of(view, match.start(), match.end(), value, "INR", 0.7, "a sum in words", obfuscated=True)
-    for match in _SAID_SMALL.finditer(view.seen):
-        yield entity_of(
-            view, match.start(), match.end(), _SMALL[match[1].lower()], "INR", 0.7, "a sum in words", obfuscated=True
-        )
+            value += _SMALL[match[5]]
+        begin = priced.start() if priced else start
+        return entity_of(view, begin, match.end(), value, "INR", 0.7, "a sum in words", obfuscated=True)
+    match = _SAID_SMALL.match(low, start)
+    if match:
+        return entity_of(view, start, match.end(), _SMALL[match[1]], "INR", 0.7, "a sum in words", obfuscated=True)
+    return None
+
+
+def _is_followed(low: str, start: int, stop: int) -> bool:
+    """A word follows that could be what is counted, and nothing speaks of money."""
+    return is_counting(low, stop) or not (ends_there(low, stop) or is_money_near(low, start, stop))
 
 
 def _heard(text: str) -> tuple[str, int]:
     digits, times, words = "", 1, 0
-    for token in _TOKEN.findall(text.lower()):
+    for token in _TOKEN.findall(text):
         if token in _TIMES:
             times = _TIMES[token]
             words += 1

@@ -12,11 +12,8 @@ import msgspec
 
 from headgate.local.extract_types import OBFUSCATED_CONFIDENCE_MAX, Entity, Kind
 
-_ZEROS: Final = (
-    *(0x0660, 0x06F0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66),
-    *(0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6),
-)
-"""The zeros of Arabic, Persian and Urdu, of the scripts of India, and of mathematical alphabets."""
+_ZEROS: Final = (*(0x0660, 0x06F0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66),)
+"""The zeros of Arabic, Persian and Urdu, and of the scripts of India."""
 
 _ALIKE: Final = {
     **dict(zip("аеорсхуіѕјһԁԛԝкАВЕЗКМНОРСТХІЅЈ", "aeopcxyisjhdqwkABE3KMHOPCTXISJ", strict=True)),
@@ -42,11 +39,23 @@ _INVISIBLE: Final = re.compile(
 )
 
 
+_STRANGE: Final = re.compile("[" + "".join(map(chr, sorted(_SEEN_AS))) + "]")
+_MATHEMATICAL: Final = re.compile("[\U0001d7ce-\U0001d7ff]")
+"""Digits of mathematical alphabets, five times ten from U+1D7CE on."""
+_KEYCAP: Final = ("\ufe0f", "\u20e3")
+"""What follows a digit in an emoji of a key."""
+_RUN: Final = re.compile(r"[0-9][0-9]*+")
+
+
 class View(msgspec.Struct, frozen=True, gc=False):
     """A text as it is looked at. `seen` has `removed` invisible characters less than `text`, else the same offsets."""
 
     text: str
     seen: str
+    low: str
+    """`seen` in lower case, with the same offsets."""
+    runs: tuple[tuple[int, int], ...]
+    """Where `seen` has digits: [start, end) of each run."""
     removed: tuple[int, ...] = ()
     """For each invisible character, in order, its offset in `seen`."""
     cuts: tuple[int, ...] = ()
@@ -77,6 +86,8 @@ class View(msgspec.Struct, frozen=True, gc=False):
     ) -> Entity:
         """An entity of a stretch of `seen`; disguised when told so, or when the text had to be changed to see it."""
         first, last = self.start(start), self.start(end - 1) + 1
+        while self.cuts and self.text[last : last + 1] in _KEYCAP:
+            last += 1
         raw = self.text[first:last]
         if not obfuscated and not raw.isascii():
             obfuscated = raw.translate(_INNOCENT) != self.seen[start:end]
@@ -87,9 +98,29 @@ class View(msgspec.Struct, frozen=True, gc=False):
 
 
 def look(text: str) -> View:
-    """The view of a text; one pass for ASCII, three for the rest."""
+    """The view of a text; texts without a disguise are looked at as they are."""
     if text.isascii():
-        return View(text, text)
-    cuts = [match.start() for match in _INVISIBLE.finditer(text)]
-    visible = _INVISIBLE.sub("", text) if cuts else text
-    return View(text, visible.translate(_SEEN_AS), tuple(cut - index for index, cut in enumerate(cuts)), tuple(cuts))
+        return View(text, text, text.lower(), _runs(text))
+    cuts: list[int] = []
+    seen = text
+    if _INVISIBLE.search(text):
+        cuts = [match.start() for match in _INVISIBLE.finditer(text)]
+        seen = _INVISIBLE.sub("", text)
+    if _MATHEMATICAL.search(seen):
+        seen = _MATHEMATICAL.sub(lambda match: str((ord(match[0]) - 0x1D7CE) % 10), seen)
+    if _STRANGE.search(seen):
+        seen = seen.translate(_SEEN_AS)
+    return View(
+        text, seen, _lower(seen), _runs(seen), tuple([cut - index for index, cut in enumerate(cuts)]), tuple(cuts)
+    )
+
+
+def _runs(seen: str) -> tuple[tuple[int, int], ...]:
+    return tuple([match.span() for match in _RUN.finditer(seen)])
+
+
+def _lower(seen: str) -> str:
+    low = seen.lower()
+    if len(low) == len(seen):
+        return low
+    return "".join([lower if len(lower := letter.lower()) == 1 else letter for letter in seen])

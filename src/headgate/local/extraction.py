@@ -16,8 +16,9 @@ from headgate.local.evidence import Evidence
 from headgate.local.extract_address import addresses, written_out
 from headgate.local.extract_amount import amounts
 from headgate.local.extract_date import dates
+from headgate.local.extract_digits import ibans
 from headgate.local.extract_ifsc import codes
-from headgate.local.extract_link import defanged, links
+from headgate.local.extract_link import bare, defanged, schemed
 from headgate.local.extract_numbers import Numbers
 from headgate.local.extract_spoken import spoken_amounts, spoken_phones
 from headgate.local.extract_types import ALL, Entity, Extraction, Kind
@@ -51,16 +52,18 @@ class _Search:
 
     def run(self) -> list[Entity]:
         """Everything, kind by kind; the better marked first."""
-        view, seen = self.view, self.view.seen
-        self._take(links(view))
+        view = self.view
+        self._take(schemed(view))
         self._take(addresses(view))
         self._take(written_out(view))
+        self._take(bare(view))
         self._take(defanged(view))
+        for start, end in ibans(view):
+            self.taken[start:end] = b"\1" * (end - start)
         code_spans = tuple([view.span(entity) for entity in self._take(codes(view))])
         self._take(dates(view, self.taken, self.today))
         self._take(amounts(view, self.taken))
-        if any(character.isdigit() for character in seen):
-            self._take(Numbers(view, self.taken, self.region, code_spans).found())
+        self._take(Numbers(view, self.taken, self.region, code_spans).found())
         self._take(spoken_phones(view))
         self._take(spoken_amounts(view))
         return self.found
