@@ -176,10 +176,10 @@ def section() -> str:
 Messages composed one by one in `tests/data/extraction` (bank and courier SMS, scams, chats, invoices, notices, everyday
 talk; English, Hindi, Hinglish and other Indian languages). All names and numbers are invented; phone numbers exist in
 their numbering plans, cards have their check digit. A message is a trap for a kind when it holds something of that
-kind's form that is none. Found rightly means: the kind and the value as normalised, in the place; span says how often
-it is the same to the character. Author of messages and rules is the same, so the figures are for messages of this
-kind, not for every text there is. The goals are a precision of {GOAL_PRECISION} and a recall of {GOAL_RECALL} for each
-kind on what was kept aside.
+kind's form that is none. Found rightly means: the kind and the value as normalised, in the place; *same span* says how
+often the place is the same to the character. Who wrote the messages also wrote the rules, so the figures are for
+messages of this sort, not for every text there is. The goals are a precision of {GOAL_PRECISION} and a recall of
+{GOAL_RECALL} for each kind on what was kept aside.
 
 ### Kept aside to the end: `fresh.jsonl` ({len(messages(Part.FRESH))} messages)
 
@@ -208,12 +208,13 @@ disguised). Since then it is no longer kept aside; today it gives:
 All {len(all_codes):,} codes of `ifsc_all.txt`, each in one of {len(CARRIERS)} sentences, and as many mutated ones (a
 fifth character that is no zero, a character less or more, a bank that does not exist, a digit among its letters, a sign
 within). Precision {precision}, recall {recall}: {of_codes.missed} missed, {of_codes.wrong} found where there is none.
-A code with another branch number is of the right form; only a directory could tell, and extraction carries none.
+The prefixes of banks that extraction knows are those of the same list. A code with another branch number is of the
+right form; only a directory could tell, and extraction carries none.
 
 ### Presidio's cases
 
-Texts of its tests as `presidio_cases.jsonl` has them. A place counts when it overlaps with the expected one: of a
-timestamp we give the day.
+Texts of its tests as `presidio_cases.jsonl` has them; they were seen while the rules were made. A place counts when it
+overlaps with the expected one: of a timestamp we give the day.
 
 {cases}
 
