@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from headgate.local.check import satisfies, violations
 from headgate.local.classification import Label
 from headgate.local.extract_types import Kind
+from headgate.local.feeds import Feed, Feeds
 from headgate.local.filling import fill
 from headgate.local.filling_table import Whole, asked_by, words_of_name
+from headgate.local.indicators import Indicator, IndicatorKind
 from headgate.local.partial import Level
 
 TEXT = {"type": "string"}
@@ -146,6 +148,38 @@ def test_evidence_says_where_each_value_stood() -> None:
     found = fill(MESSAGE, obj({"upi_id": TEXT, "amount": NUMBER}))
     quoted = {each.reason.partition(":")[0]: MESSAGE[each.start : each.end] for each in found.evidence}
     assert quoted == {"upi_id": "rao.k@okaxis", "amount": "Rs 1,250.50"}
+
+
+SCAM = "Your SBI account is blocked. Update KYC now or lose your money: http://sbi-kyc.xyz/verify"
+
+
+@pytest.mark.parametrize(
+    "field, bad, good",
+    [
+        ({"is_scam": {"type": "boolean"}}, True, False),
+        ({"risk_level": {"enum": ["low", "medium", "high"]}}, "high", "low"),
+        ({"scamRisk": TEXT}, "high", "low"),
+        ({"verdict_phishing": {"enum": ["safe", "suspicious", "phishing"]}}, "phishing", "safe"),
+    ],
+)
+def test_risk_is_asked_by_name(field: dict[str, Any], bad: object, good: object) -> None:
+    """Whether it is a scam, and how high the risk is, in the form that the schema asks for."""
+    name = next(iter(field))
+    assert fill(SCAM, obj(field)).value == {name: bad}
+    assert fill("See you at six, mother is cooking.", obj(field)).value == {name: good}
+
+
+def test_risk_is_counted_as_the_schema_counts() -> None:
+    """A share of one, or whole percents where the maximum is 100; an own feed raises it."""
+    share, percents = ({"type": "number"}, {"type": "integer", "minimum": 0, "maximum": 100})
+    found = fill(SCAM, obj({"risk_score": share, "fraud_score": percents})).value
+    assert 0.5 < found["risk_score"] <= 1
+    assert found["fraud_score"] == round(100 * found["risk_score"])
+    known = Indicator(IndicatorKind.DOMAIN, "dinner.example")
+    feeds = Feeds([Feed("own", 0.0, "own.csv", (known,))])
+    text = "See you at six: https://dinner.example/menu"
+    assert fill(text, obj({"is_scam": {"type": "boolean"}})).value == {"is_scam": False}
+    assert fill(text, obj({"is_scam": {"type": "boolean"}}), feeds=feeds).value == {"is_scam": True}
 
 
 @pytest.mark.parametrize(

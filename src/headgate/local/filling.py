@@ -14,11 +14,14 @@ from headgate.local.classification import Label, Labels, classify
 from headgate.local.evidence import Evidence
 from headgate.local.extract_types import Entity, Extraction, Kind
 from headgate.local.extraction import extract
+from headgate.local.feeds import NO_FEEDS, Feeds
 from headgate.local.filling_table import Asked, Whole, asked_by, words_of_name
 from headgate.local.language import guess_language
 from headgate.local.language_tables import NAMES
 from headgate.local.partial import Level, fitted
 from headgate.local.plain import plain_fields
+from headgate.local.risk import HIGH_FROM, score
+from headgate.local.risk import Level as Risk
 from headgate.local.schema_walk import DEPTH_MAX, branches_of, counted_fields, properties_of, resolved, types_of
 from headgate.local.spans import sentences_of
 from headgate.local.summary import summarize
@@ -36,6 +39,13 @@ STATED: Final = 1.0
 """Of a `const`: the schema says it itself."""
 _NEAR_CHARS: Final = 40
 """How far before a value the word may stand that says whose it is."""
+_PERCENTS: Final = 100
+_LEVELS: Final = {
+    Risk.LOW: frozenset({"low", "none", "safe", "benign", "no"}),
+    Risk.SUSPECT: frozenset({"medium", "moderate", "suspect", "suspicious", "unsure"}),
+    Risk.HIGH: frozenset({"high", "critical", "severe", "scam", "phishing", "fraud", "yes"}),
+}
+"""What options that mean a level of risk are called."""
 _TYPE_NAMES: Final = frozenset({"type", "kind", "category", "label"})
 _VALUE_NAMES: Final = frozenset({"value", "text", "raw"})
 
@@ -53,13 +63,19 @@ class Filled(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...] = ()
 
 
-def fill(text: str, schema: dict[str, Any], labels: Labels | None = None, found: Extraction | None = None) -> Filled:
+def fill(
+    text: str,
+    schema: dict[str, Any],
+    labels: Labels | None = None,
+    found: Extraction | None = None,
+    feeds: Feeds = NO_FEEDS,
+) -> Filled:
     """What a text gives of a schema. `labels` tell the values of an `enum` apart, by their names; `found` spares the
-    extraction, where it was done. Never raises; a schema that is not valid gets nothing."""
+    extraction, where it was done; `feeds` raise the risk. Never raises; a schema that is not valid gets nothing."""
     text = text[:TEXT_CHARS_MAX]
     entities = (extract(text) if found is None else found).entities
     known = {label.name: label for label in labels or () if isinstance(label, Label)}
-    filling = _Filling(text, schema, known, plain_fields(text, schema))
+    filling = _Filling(text, schema, known, plain_fields(text, schema), feeds)
     value = filling.value("", schema, _Scope(0, len(text), entities), 0, ())
     best = fitted(value if value is not _NOTHING else {}, schema)
     fields = counted_fields(schema)
@@ -93,12 +109,17 @@ class _Scope(msgspec.Struct, frozen=True):
 class _Filling:
     """One filling: what is known of the text, and how sure each filled path is."""
 
-    __slots__ = ("evidence", "known", "labelled", "root", "sure", "text")
+    __slots__ = ("evidence", "feeds", "known", "labelled", "root", "sure", "text")
 
     def __init__(
-        self, text: str, root: Mapping[str, Any], known: Mapping[str, Label], labelled: Mapping[str, Any]
+        self,
+        text: str,
+        root: Mapping[str, Any],
+        known: Mapping[str, Label],
+        labelled: Mapping[str, Any],
+        feeds: Feeds,
     ) -> None:
-        self.text, self.root, self.known, self.labelled = text, root, known, labelled
+        self.text, self.root, self.known, self.labelled, self.feeds = text, root, known, labelled, feeds
         self.sure: dict[tuple[str, ...], float] = {}
         self.evidence: list[Evidence] = []
 
@@ -225,11 +246,13 @@ class _Filling:
         return {kind: word, value: entity.raw if value == "raw" else entity.value, **extra}
 
     def leaf(self, name: str, schema: Mapping[str, Any], scope: _Scope, path: tuple[str, ...]) -> Any:
-        if isinstance(schema.get("enum"), list):
-            return self.one_of(schema["enum"], scope, path)
         asked = asked_by(name, schema)
+        if isinstance(schema.get("enum"), list) and asked.whole is not Whole.RISK:
+            return self.one_of(schema["enum"], scope, path)
         if asked.kinds:
             return self.entity(asked, schema, scope, path)
+        if asked.whole is Whole.RISK:
+            return self.of_risk(schema, scope, path)
         if asked.whole is not None and "boolean" not in types_of(schema):
             return self.of_whole(asked.whole, scope, path)
         labelled = self.of_label(path)
@@ -252,6 +275,21 @@ class _Filling:
             return self.told(path, summary.text, summary.confidence) if summary.text else _NOTHING
         language = guess_language(text)
         return _NOTHING if language.code is None else self.told(path, language.code, language.confidence)
+
+    def of_risk(self, schema: Mapping[str, Any], scope: _Scope, path: tuple[str, ...]) -> Any:
+        """The verdict of the risk skill: yes or no, a share, percents where the schema counts to 100, or a level."""
+        risk = score(self.text[scope.start : scope.end], feeds=self.feeds)
+        kinds = types_of(schema)
+        self.evidence += risk.evidence
+        value: Any = risk.level.value
+        if "boolean" in kinds:
+            value = risk.score >= HIGH_FROM
+        elif "number" in kinds or "integer" in kinds:
+            value = round(100 * risk.score) if schema.get("maximum") == _PERCENTS else round(risk.score, 3)
+        elif isinstance(options := schema.get("enum"), list):
+            words = _LEVELS[risk.level]
+            value = next((each for each in options if words.intersection(words_of_name(str(each)))), _NOTHING)
+        return value if value is _NOTHING else self.told(path, value, risk.confidence)
 
     def one_of(self, options: list[Any], scope: _Scope, path: tuple[str, ...]) -> Any:
         """The option that the text is about; a language by its code or name."""

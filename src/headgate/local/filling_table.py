@@ -19,6 +19,8 @@ class Whole(StrEnum):
 
     LANGUAGE = "language"
     SUMMARY = "summary"
+    RISK = "risk"
+    """Whether it is scam or phishing, how likely, or how high the risk is."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -67,6 +69,9 @@ _WHOLE: Final = {
     "summary": Whole.SUMMARY,
     "gist": Whole.SUMMARY,
     "abstract": Whole.SUMMARY,
+    **dict.fromkeys(
+        ("scam", "phishing", "fraud", "fraudulent", "risk", "risky", "suspicious", "malicious"), Whole.RISK
+    ),
 }
 _OTHERS: Final = "holder name type kind status title provider reason subject body"
 _OTHER_THINGS: Final = frozenset(_OTHERS.split())

@@ -219,14 +219,14 @@ def _summary(text: str, options: SummaryOptions, _: Supplies) -> SkillResult:
     return summarize(text, options.max_sentences, options.max_chars)
 
 
-def _fill(text: str, options: FillOptions, _: Supplies) -> SkillResult:
+def _fill(text: str, options: FillOptions, supplies: Supplies) -> SkillResult:
     from headgate.local.check import Problem, compiled
     from headgate.local.filling import fill
 
     problem = compiled(options.schema)
     if isinstance(problem, Problem):
         raise Misused(problem.message, "schema")
-    return fill(text, options.schema, options.labels)
+    return fill(text, options.schema, options.labels, feeds=supplies.feeds())
 
 
 def _risk(text: str, _: NoOptions, supplies: Supplies) -> SkillResult:

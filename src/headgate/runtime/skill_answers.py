@@ -33,7 +33,7 @@ def skill_answer(chat: Chat, request: Request, supplies: Supplies, *, whole: boo
         return None
     try:
         if request.check is Check.SCHEMA:
-            return _filled(chat, use, text, whole=whole)
+            return _filled(chat, use, text, supplies, whole=whole)
         row = skill(use.name)
         result = row.run(text, _options(row, use, chat), supplies)
         said = _json_of(row, result) if request.check is Check.JSON else row.says(result)
@@ -44,11 +44,11 @@ def skill_answer(chat: Chat, request: Request, supplies: Supplies, *, whole: boo
     return LocalAnswer(said, row.name, result.confidence)
 
 
-def _filled(chat: Chat, use: SkillUse, text: str, *, whole: bool) -> LocalAnswer | None:
+def _filled(chat: Chat, use: SkillUse, text: str, supplies: Supplies, *, whole: bool) -> LocalAnswer | None:
     """The client's schema, filled: completely, or at least half and so flagged."""
     if chat.schema is None:
         return None
-    filled = fill(text, chat.schema, getattr(_checked(use), "labels", None))
+    filled = fill(text, chat.schema, getattr(_checked(use), "labels", None), feeds=supplies.feeds())
     good = filled.level is Level.FULL if whole else filled.level in ENOUGH
     if not good or filled.confidence < use.min_confidence:
         return None
