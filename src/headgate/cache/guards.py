@@ -19,6 +19,7 @@ from headgate.cache.lexicon import (
     OPERATIONS,
     OPPOSITES,
     PERSONS,
+    POSSESSIVES,
     PREPOSITIONS,
     QUESTIONS,
     SIGNED,
@@ -66,6 +67,8 @@ def _turned(one: Wording, other: Wording) -> Difference | None:
         return Difference.NEGATION
     if _some(words, NAMED) != _some(others, NAMED) or _capitals_turn(one, other):
         return Difference.NAME
+    if _some(words, POSSESSIVES) != _some(others, POSSESSIVES):
+        return Difference.PERSON
     if not _agree(words.keys() & PERSONS, others.keys() & PERSONS):
         return Difference.PERSON
     return Difference.DIRECTION if _are_opposed(words, others) else None

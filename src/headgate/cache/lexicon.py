@@ -41,7 +41,7 @@ NUMBERS: Final = _pairs(
     sixty:60 seventy:70 eighty:80 ninety:90 hundred:100 thousand:1000 lakh:100000 million:1000000 crore:10000000
     billion:1000000000 trillion:1000000000000 first:1st second:2nd third:3rd fourth:4th fifth:5th sixth:6th
     seventh:7th eighth:8th ninth:9th tenth:10th eleventh:11th twelfth:12th twentieth:20th hundredth:100th half:0.5
-    quarter:0.25 once:1x twice:2x thrice:3x double:2x triple:3x quadruple:4x single:1 dozen:12 couple:2 pair:2 both:2"""
+    quarter:0.25 once:1x twice:2x thrice:3x double:2x triple:3x quadruple:4x dozen:12 couple:2 pair:2 both:2"""
 )
 """What a word for a number is compared as."""
 
@@ -56,11 +56,14 @@ ASKING_VERBS: Final = _pairs(
 )
 """What a question begins with that wants a yes or a no."""
 
-LIGHT: Final = _words("is are am be that do does really actually basically exactly simply currently also then well")
+LIGHT: Final = _words("is are am be that do does really actually basically exactly simply currently also then")
 """Words that may be there or not."""
 
-SPARED: Final = _words("i you me my it there")
+SPARED: Final = _words("me")
 """Words that one of two texts may do without."""
+
+POSSESSIVES: Final = _words("my your his her its our their whose")
+"""Words that make a thing somebody's: my address is not what an address is."""
 
 PERSONS: Final = _words("i you he she we they me him her us them my your his our their mine yours hers ours theirs")
 
