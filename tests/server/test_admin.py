@@ -270,6 +270,28 @@ async def test_a_class_of_entries_is_forgotten(tmp_path: Path, asked: dict[str, 
         assert is_there() is not goes
 
 
+async def test_an_answer_that_was_given_again_is_asked_for_anew(tmp_path: Path) -> None:
+    """Through both doors: what a tenant was given from the cache is gone once an operator said so, by its tag and by
+    the key that explain told; equal bytes that were ready to be answered too."""
+    async with operated(tmp_path) as at:
+        body = chat("what does it cost?", temperature=0)
+
+        async def label(**headers: str) -> str | None:
+            answer = await at.house.ask(body, x_headgate_cache_tags="prices", **headers)
+            assert answer.status == 200
+            return answer.label("cache")
+
+        assert [await label() for _ in range(3)] == ["miss", "hit-memory", "hit-memory"]
+        assert (await at.ask("POST", "/admin/cache/invalidate", {"tag": "prices"})).json["complete"] is True
+        assert [await label() for _ in range(3)] == ["miss", "hit-memory", "hit-memory"]
+        told = await at.house.ask(body, x_headgate_cache_tags="prices", x_headgate_explain="true")
+        key = msgspec.json.decode(told.headers["x-headgate-explain"])["cache_key"]
+        assert (await at.ask("DELETE", f"/admin/cache/{key}")).status == 200
+        assert [await label() for _ in range(2)] == ["miss", "hit-memory"]
+        stats = (await at.ask("GET", "/admin/cache")).json["stats"]
+        assert (stats["misses"], stats["stored"]) == (3, 3)
+
+
 async def test_one_entry_is_forgotten_by_its_key(tmp_path: Path) -> None:
     """By either way of saying it; a key that no tier has is a 404."""
     async with operated(tmp_path) as at:
