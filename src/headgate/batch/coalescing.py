@@ -29,7 +29,7 @@ from headgate.decide.journey import Journey
 from headgate.decide.learned import weight
 from headgate.domain.answer import Source
 from headgate.domain.request import Need, Request
-from headgate.protocol.chat import Chat, parse_chat
+from headgate.protocol.chat import Chat, InvalidBody, parse_chat
 from headgate.protocol.merging import Part, merged_body, part_of
 from headgate.runtime.driver import Driver
 from headgate.runtime.errand import ChatErrand, Errand
@@ -198,7 +198,10 @@ class Coalescer:
         places = list(group.places)
         try:
             parts = [place.part for place in places]
-            chat = parse_chat(merged_body(places[0].chat.model, parts))
+            try:
+                chat = parse_chat(merged_body(places[0].chat.model, parts))
+            except InvalidBody:
+                return  # a schema that is too deep one level down; each may well be asked alone
             asked_at = self._driver.clock.now()
             answered = await self._driver.ask(self._request(places, chat), _Merged(chat, self._handling, parts))
             self._hand_out(places, answered, asked_at)
