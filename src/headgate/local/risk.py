@@ -65,14 +65,16 @@ def score(text: str, *, feeds: Feeds = NO_FEEDS, weights: Weights | None = None)
     if level is Level.LOW:
         return Risk(likelihood, level, confidence)
     speaking = _speaking(found, weights)
+    heavy = _heavy(found, weights)
+    signals, places = found.spans(heavy)
     categories = [FEED_CATEGORY] * bool(held) + [SIGNALS[name].category for name in speaking]
-    said = [Evidence(*found.signals[name], SIGNALS[name].reason) for name in speaking]
+    said = [Evidence(*signals[name], SIGNALS[name].reason) for name in speaking]
     return Risk(
         likelihood,
         level,
         confidence,
         tuple(dict.fromkeys(categories)),
-        (*held, *said, *_words(found, weights)),
+        (*held, *said, *(Evidence(*place, "a word of scam messages") for place in places)),
     )
 
 
@@ -89,7 +91,7 @@ def _likelihood(found: Features, weights: Weights) -> float:
     odds = weights.bias
     for name in found.signals:
         odds += named[name]
-    for one, other in found.pairs:
+    for one, other in found.pairs():
         odds += named[f"{one}+{other}"]
     for name, value in zip(SHAPES, found.shapes, strict=True):
         odds += named[name] * value
@@ -101,15 +103,14 @@ def _likelihood(found: Features, weights: Weights) -> float:
 def _speaking(found: Features, weights: Weights) -> list[str]:
     """The signals that speak against a message, alone or with another, the weightiest first."""
     total = {name: weights.named[name] for name in found.signals}
-    for pair in found.pairs:
+    for pair in found.pairs():
         for name in pair:
             total[name] += weights.named["+".join(pair)] / 2
     against = [name for name, weight in total.items() if weight > 0 and SIGNALS[name].category]
     return sorted(against, key=lambda name: -total[name])
 
 
-def _words(found: Features, weights: Weights) -> list[Evidence]:
+def _heavy(found: Features, weights: Weights) -> list[str]:
     """The words that weigh most."""
     heavy = [(weight, word) for word in found.words if (weight := weights.words.get(word, 0.0)) >= LEAST_WORD_SHOWN]
-    top = sorted(heavy, reverse=True)[:MAX_WORDS_SHOWN]
-    return [Evidence(*found.words[word], "a word of scam messages") for _, word in top]
+    return [word for _, word in sorted(heavy, reverse=True)[:MAX_WORDS_SHOWN]]

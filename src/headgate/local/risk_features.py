@@ -9,7 +9,7 @@ import msgspec
 from headgate.local.risk_pairs import COMBINATIONS
 from headgate.local.risk_patterns import find_patterns
 from headgate.local.risk_signals import LITTLE, SIGNALS
-from headgate.local.words import WORD, bare, fold
+from headgate.local.words import WORD, bare, fold, word_pattern
 
 MAX_CHARS: Final = 20_000
 """Of a text that are looked at; a message is far shorter."""
@@ -26,76 +26,97 @@ Span = tuple[int, int]
 
 
 class Features(msgspec.Struct, frozen=True):
-    """What a text has: the first place of every signal and of every word."""
+    """What a text has. `places` are spans of signals that patterns found, `phrases` the telling words that others rest
+    on, from and to; `spans` turns both into places when somebody asks why. `ordered` are the words as they come,
+    `words` which there are, numbers by their length, since none comes twice."""
 
-    signals: dict[str, Span]
-    words: dict[str, Span]
+    text: str
+    places: dict[str, Span]
+    phrases: dict[str, Span]
+    ordered: list[str]
+    words: set[str]
     shapes: tuple[float, ...]
 
     @property
+    def signals(self) -> list[str]:
+        """Every signal once."""
+        return [*self.places, *(name for name in self.phrases if name not in self.places)]
+
     def pairs(self) -> list[tuple[str, str]]:
         """The combinations of which both parts are there."""
-        signals = self.signals
-        return [pair for pair in COMBINATIONS if pair[0] in signals and pair[1] in signals]
+        there = self.places.keys() | self.phrases.keys()
+        return [pair for pair in COMBINATIONS if pair[0] in there and pair[1] in there]
+
+    def spans(self, words: list[str]) -> tuple[dict[str, Span], list[Span]]:
+        """The first place of every signal, and of each of these words."""
+        folded = fold(self.text)
+        spans = [match.span() for match in word_pattern(folded).finditer(folded)]
+        telling = [span for span, word in zip(spans, self.ordered, strict=True) if word not in LITTLE]
+        signals = {name: (telling[at][0], telling[to][1]) for name, (at, to) in self.phrases.items()} | self.places
+        return signals, [spans[self._index(word)] for word in words]
+
+    def _index(self, named: str) -> int:
+        if named in self.ordered:
+            return self.ordered.index(named)
+        return next(at for at, word in enumerate(self.ordered) if _named(word) == named)
 
 
 def features(text: str) -> Features:
     """The features of a text, from its first `MAX_CHARS` code points."""
     text = text[:MAX_CHARS]
     folded = fold(text)
-    signals: dict[str, Span] = {}
+    places: dict[str, Span] = {}
     for name, start, end in find_patterns(text, folded):
-        signals.setdefault(name, (start, end))
-    words: dict[str, Span] = {}
-    telling: list[tuple[str, int, int]] = []
-    is_plain, letters = folded.isascii(), 0
-    for match in WORD.finditer(folded):
-        word = match[0] if is_plain else bare(match[0])
-        start, end = match.span()
-        if word.isdigit():
-            words.setdefault(f"#{len(word)}", (start, end))
-        else:
-            letters += end - start
-            words.setdefault(word[:MOST_WORD_CHARS], (start, end))
-        if word not in LITTLE:
-            telling.append((word, start, end))
-    _find_phrases(telling, signals)
-    shapes = _shapes(text, letters)
+        if name not in places:
+            places[name] = (start, end)
+    words = word_pattern(folded).findall(folded)
+    if not folded.isascii():
+        words = [bare(word) for word in words]
+    phrases = _find_phrases([word for word in words if word not in LITTLE])
+    shapes = _shapes(text, sum(map(len, words)))
     if shapes[0] > SHOUTS_FROM:
-        signals.setdefault("shouting", (0, 0))
-    return Features(signals, words, shapes)
+        places.setdefault("shouting", (0, 0))
+    named = {word if word.isalpha() and len(word) <= MOST_WORD_CHARS else _named(word) for word in words}
+    return Features(text, places, phrases, words, named, shapes)
 
 
-def _find_phrases(telling: list[tuple[str, int, int]], signals: dict[str, Span]) -> None:
+def _named(word: str) -> str:
+    return f"#{len(word)}" if word.isdigit() else word[:MOST_WORD_CHARS]
+
+
+def _find_phrases(telling: list[str]) -> dict[str, Span]:
+    """The first and the last telling word of the first phrase of each signal."""
+    found: dict[str, Span] = {}
     index = _index()
-    for at, (word, start, end) in enumerate(telling):
-        for rest, name in index.get(word, ()):
-            if name in signals:
-                continue
-            if not rest:
-                signals[name] = (start, end)
-            elif tuple(each[0] for each in telling[at + 1 : at + 1 + len(rest)]) == rest:
-                signals[name] = (start, telling[at + len(rest)][2])
+    for at, word in enumerate(telling):
+        if (entries := index.get(word)) is not None:
+            for rest, name in entries:
+                last = at + len(rest)
+                if name not in found and telling[at + 1 : last + 1] == rest:
+                    found[name] = (at, last)
+    return found
 
 
 @cache
-def _index() -> dict[str, tuple[tuple[tuple[str, ...], str], ...]]:
+def _index() -> dict[str, list[tuple[list[str], str]]]:
     """By the first word of a phrase: its other words and its signal."""
-    found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    found: dict[str, list[tuple[list[str], str]]] = {}
     for name, signal in SIGNALS.items():
         for phrase in signal.phrases:
             words = [word for word in map(bare, WORD.findall(fold(phrase))) if word not in LITTLE]
             assert words, f"{phrase!r} of {name} has only little words"
-            found.setdefault(words[0], []).append((tuple(words[1:]), name))
-    return {word: tuple(dict.fromkeys(entries)) for word, entries in found.items()}
+            entry = (words[1:], name)
+            if entry not in found.setdefault(words[0], []):
+                found[words[0]].append(entry)
+    return found
 
 
 def _shapes(text: str, letters: int) -> tuple[float, ...]:
-    """`letters` are the characters of words; numbers are their own words, named by their length, since none comes
-    twice."""
+    """`letters` are the characters of words and numbers."""
     if not text:
         return (0.0, 0.0, 0.0)
     capitals = sum(map(len, _CAPITALS.findall(text)))
     digits = sum(map(len, _DIGITS.findall(text)))
+    letters -= digits
     share = min(1.0, capitals / letters) if letters >= FEWEST_LETTERS else 0.0
     return (share, digits / len(text), min(1.0, len(text) / LONG_CHARS))

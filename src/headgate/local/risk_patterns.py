@@ -32,17 +32,15 @@ _DATE: Final = re.compile(r"\b\d{1,2}[-.]\d{1,2}[-.]\d{2,4}\b")
 _PROGRAM: Final = re.compile(r"[\w-]*\.apk\b")
 _AMOUNT: Final = re.compile(r"\d[\d,]*")
 _GROUPED: Final = re.compile(r"\d{1,3}(?:,\d{2,3})*,\d{3}\Z")
-_CURRENCY: Final = re.compile(r"(?:(?<![a-z])rs\.?|(?<![a-z])inr|[₹£$€])\s?\Z")
-_UNIT: Final = re.compile(r"(?:\.\d\d?)?\s?(?:rs\b|rupees|rupaye|rupay|pounds?\b|/-|रुपये|रु\b)")
-_LARGE: Final = re.compile(r"(?:\.\d+)?\s?(?:lakhs?|lacs?|crores?|cr|लाख|करोड़)(?!\w)")
+_CURRENCY: Final = ("₹", "£", "$", "€", "rs", "rs.", "inr")
+_UNIT: Final = re.compile(
+    r"(?:\.\d+)?\s?(?:(?P<large>(?:lakhs?|lacs?|crores?|cr|लाख|करोड़)(?!\w))|rs\b|rupees|rupaye|rupay|pounds?\b|/-|रुपये|रु\b)"
+)
 _MOBILE: Final = re.compile(r"(?:91|0)?[6-9]\d{9}\Z")
 _TOLL_FREE: Final = re.compile(r"(?:1800|1860)\d{6,7}\Z|1930\Z|155260\Z|1909\Z")
 _COSTLY: Final = re.compile(r"0(?:9[01]\d|87[01]|84[45])\d{4,8}\Z")
-_MASKED: Final = re.compile(
-    r"(?:\b(?:a/?c|acct|account|card)\b[\s.:]*(?:no\.?\s*)?)?(?:ending\s*(?:with|in)?\s*)?[x*]+\s?\d{3,4}\b"
-    r"|\bending\s+(?:with\s+|in\s+)?\d{4}\b|\ba/?c\s*\.{2,}\d{3,4}\b"
-)
-_MASKED_HINT: Final = re.compile(r"[x*.]\s?\d{3}|ending")
+_MASKED: Final = re.compile(r"[x*]\s?\d{3,4}\b")
+_ENDING: Final = re.compile(r"\bending\s+(?:with\s+|in\s+)?\d{4}\b")
 _CODE: Final = re.compile(
     r"(?<!\d)\d{4,8}\s+is\s+(?:the\s+|your\s+)?[^\n.]{0,30}?(?:otp|code|password)"
     r"|\b(?:otp|code|password)\b[^\n]{0,60}?\bis:?\s*\d{4,8}\b|ओटीपी\s+\d{4,8}"
@@ -111,19 +109,33 @@ def _numbers(folded: str) -> Iterator[Found]:
         for name, pattern in _PHONES:
             if pattern.match(digits) is not None:
                 yield name, match.start(), match.end()
-    for match in _AMOUNT.finditer(folded):
-        start, end = match.span()
-        is_money = _CURRENCY.search(folded, max(0, start - 5), start) is not None
-        if _LARGE.match(folded, end) is not None:
-            yield "large_money", start, end
-        elif is_money or _GROUPED.match(match[0]) is not None or _UNIT.match(folded, end) is not None:
-            yield "money", start, end
-            if end - start - match[0].count(",") >= LARGE_DIGITS:
-                yield "large_money", start, end
-    if _MASKED_HINT.search(folded) is not None:
-        yield from _once("masked", _MASKED, folded)
+    yield from _amounts(folded)
+    yield from _once("masked", _MASKED, folded)
+    if "ending" in folded:
+        yield from _once("masked", _ENDING, folded)
     if " to " in folded:
         yield from _once("short_code", _SHORT_CODE, folded)
+
+
+def _amounts(folded: str) -> Iterator[Found]:
+    """The first amount, and the first large one."""
+    has_money = False
+    for match in _AMOUNT.finditer(folded):
+        start, end = match.span()
+        if (unit := _UNIT.match(folded, end)) is not None and unit["large"]:
+            yield "large_money", start, end
+            return
+        digits = end - start - match[0].count(",")
+        if has_money and digits < LARGE_DIGITS:
+            continue
+        is_money = unit is not None or _GROUPED.match(match[0]) is not None
+        if is_money or folded[max(0, start - 5) : start].rstrip().endswith(_CURRENCY):
+            if not has_money:
+                yield "money", start, end
+                has_money = True
+            if digits >= LARGE_DIGITS:
+                yield "large_money", start, end
+                return
 
 
 _SEPARATORS: Final = str.maketrans("", "", " .-+")
@@ -163,12 +175,12 @@ def _of_link(link: str) -> Iterator[str]:
 def _looks_like_a_brand(name: str) -> bool:
     """Whether a foreign domain holds a brand: as a part between hyphens, dots and digits, or inside a longer part."""
     for form in (name, name.translate(_LEET)):
-        parts = _PARTS.findall(form)
-        for brand in BRANDS:
-            if brand in parts or (len(brand) > 3 and any(brand in part for part in parts)):
-                return True
-            if any(
-                part.startswith(brand) or part.endswith(brand) for part in parts if len(brand) == 3 and len(part) > 4
-            ):
-                return True
+        if not _BRANDS.isdisjoint(_PARTS.findall(form)) or _BRAND_INSIDE.search(form) is not None:
+            return True
     return False
+
+
+_BRANDS: Final = frozenset(BRANDS)
+_LONG: Final = "|".join(brand for brand in BRANDS if len(brand) > 3)
+_SHORT: Final = "|".join(brand for brand in BRANDS if len(brand) <= 3)
+_BRAND_INSIDE: Final = re.compile(rf"{_LONG}|(?<![a-z])(?:{_SHORT})[a-z]{{2,}}|[a-z]{{2,}}(?:{_SHORT})(?![a-z])")

@@ -8,166 +8,167 @@ times.
 
 from typing import Final
 
-BIAS: Final = -6.389
+BIAS: Final = -6.365
 
 NAMED: Final = """
-authority=0.855 authority+fee=0.472 authority+threat=0.601 booked=-0.165 booked+masked=-1.075 booked+url=-0.172
-capitals=0.675 cheap_domain=2.265 claim=0.733 click=0.634 click+threat=0.600 click+url=0.260 collect=1.784
-collect+money=1.184 contact=1.439 dating=1.017 digits=1.385 electricity=-0.256 electricity+mobile=0.787
-electricity+threat=0.643 exclaims=-0.059 fee=1.212 guarded=-1.100 guarded+one_time_code=-0.609 hidden=0.600
-identity=0.179 identity+threat=0.678 identity+url=0.561 identity+verify=0.430 institution=-0.323
-institution+mobile=0.689 institution+secret=0.597 institution+threat=1.368 institution+url=-0.148
-investment=1.560 investment+contact=0.624 investment+messenger=0.710 investment+money=0.688 investment+url=0.809
-job=0.056 job+contact=0.918 job+fee=0.600 job+messenger=0.602 job+money=0.214 job+url=0.602 large_money=1.238
-length=2.005 loan=0.677 loan+fee=0.781 loan+money=0.725 loan+url=0.601 lookalike=2.010 masked=-0.713
-messenger=0.810 mixed_script=1.201 mobile=2.589 money=1.687 money+premium_number=0.663 official=-2.493
-one_time_code=-0.509 parcel=-0.166 parcel+authority=0.656 parcel+fee=0.672 parcel+mobile=0.605 parcel+url=0.054
-premium=2.194 premium+contact=0.767 premium+short_code=0.856 premium_number=1.622 prize=1.332 prize+claim=0.622
-prize+contact=0.579 prize+fee=0.684 prize+money=0.757 prize+url=0.844 program=4.037 raw_address=1.500
-refund=1.439 refund+collect=1.042 refund+mobile=0.301 refund+url=0.606 relative=0.591 relative+fee=0.778
-relative+money=1.347 relative+upi_id=0.787 relative+urgency=1.078 remote=1.754 remote+click=0.600
-remote+institution=0.695 remote+url=0.601 secret=2.163 secret+guarded=-1.201 secret+threat=1.246
-secret+url=0.633 sender_tag=-2.261 serviced=-1.526 short_code=1.212 shortened=1.031 shouting=0.377 spaced=0.500
-threat=1.733 threat+contact=0.635 threat+identity=0.678 threat+mobile=0.655 threat+url=0.721 tollfree=-0.861
-upi_id=0.273 urgency=1.462 urgency+contact=0.581 urgency+fee=0.629 urgency+url=0.432 url=1.574 verify=0.566
-verify+url=0.809
+authority=0.862 authority+fee=0.469 authority+threat=0.586 booked=-0.146 booked+masked=-1.074 booked+url=-0.200
+capitals=0.679 cheap_domain=2.266 claim=0.713 click=0.599 click+threat=0.600 click+url=0.237 collect=1.789
+collect+money=1.189 contact=1.454 dating=1.016 digits=1.463 electricity=-0.263 electricity+mobile=0.782
+electricity+threat=0.648 exclaims=-0.066 fee=1.333 guarded=-1.083 guarded+one_time_code=-0.599 hidden=0.600
+identity=0.218 identity+threat=0.674 identity+url=0.545 identity+verify=0.406 institution=-0.319
+institution+mobile=0.679 institution+secret=0.583 institution+threat=1.366 institution+url=-0.176
+investment=1.547 investment+contact=0.613 investment+messenger=0.689 investment+money=0.677 investment+url=0.788
+job=0.088 job+contact=0.942 job+fee=0.600 job+messenger=0.602 job+money=0.239 job+url=0.602 large_money=1.335
+length=2.070 loan=0.830 loan+fee=0.939 loan+money=0.600 loan+url=0.600 lookalike=2.008 masked=-0.725
+messenger=0.789 mixed_script=1.201 mobile=2.573 money=1.383 money+premium_number=0.654 official=-2.501
+one_time_code=-0.499 parcel=-0.166 parcel+authority=0.654 parcel+fee=0.661 parcel+mobile=0.603 parcel+url=0.099
+premium=2.203 premium+contact=0.752 premium+short_code=0.816 premium_number=1.629 prize=1.475 prize+claim=0.615
+prize+contact=0.568 prize+fee=0.838 prize+money=0.690 prize+url=0.826 program=4.035 raw_address=1.500
+refund=1.426 refund+collect=1.037 refund+mobile=0.300 refund+url=0.603 relative=0.580 relative+fee=0.764
+relative+money=1.324 relative+upi_id=0.779 relative+urgency=1.053 remote=1.724 remote+click=0.600
+remote+institution=0.693 remote+url=0.600 secret=2.146 secret+guarded=-1.187 secret+threat=1.253
+secret+url=0.608 sender_tag=-2.280 serviced=-1.518 short_code=1.152 shortened=1.026 shouting=0.323 spaced=0.500
+threat=1.703 threat+contact=0.630 threat+identity=0.674 threat+mobile=0.654 threat+url=0.712 tollfree=-0.866
+upi_id=0.343 urgency=1.429 urgency+contact=0.588 urgency+fee=0.585 urgency+url=0.421 url=1.509 verify=0.539
+verify+url=0.796
 """
 
 WORDS: Final = """
-#1=0.561 #10=0.208 #11=1.758 #12=0.126 #2=0.778 #3=0.607 #4=0.850 #5=2.845 #6=0.159 #7=0.258 10am=0.065
-10p=0.103 150p=0.530 1st=0.269 20p=0.466 2day=0.297 50p=0.110 60p=0.074 7pm=0.066 aa=-0.290 aadhaar=0.115
-aapka=0.321 abiola=-0.110 about=0.095 abt=-0.099 ac=0.234 accept=0.059 account=1.089 action=-0.110
-activate=0.084 actually=-0.205 address=0.130 adoring=-0.134 adult=0.386 afternoon=-0.145 against=-0.057
-age=0.416 age16=0.086 agency=0.249 ah=-0.198 aight=-0.067 airport=-0.051 aiyo=-0.088 alert=0.281 all=-0.334
-alone=0.081 already=-0.113 alright=-0.073 also=0.523 always=-0.273 am=-0.076 amazing=0.298 amazon=0.222
-amp=-0.455 an=0.392 and=0.516 angry=-0.054 announcement=0.787 another=-0.131 answer=0.240 answers=-0.064
-any=-0.350 anybody=-0.173 anyone=-0.243 anything=-0.172 apk=0.493 app=-0.313 appeal=0.067 application=-0.290
-apply=0.214 appointment=-0.050 appreciate=-0.096 approved=0.069 ard=-0.094 are=-0.541 area=-0.345 around=0.433
-arrested=-0.105 arrive=-0.070 as=-0.408 asap=0.389 ask=-0.132 asked=0.172 asks=-0.248 ass=-0.113 at=-0.603
-auction=0.075 aur=0.428 available=-0.354 avoid=0.147 away=-0.091 axis=-0.058 b=0.294 babe=1.031 babes=-0.051
-baby=-0.115 back=0.448 bags=-0.070 bak=-0.095 balance=-0.668 band=0.574 bank=-0.897 baroda=-0.172 battery=-0.064
-be=-0.120 because=-0.134 bed=-0.113 bedroom=0.119 been=0.262 beer=-0.083 before=0.218 beg=0.315 begin=0.342
-being=0.226 best=-0.103 beware=0.146 bhej=-0.293 bhejo=0.234 big=-0.323 biggest=0.088 bijli=-0.222 bill=0.291
-billed=0.441 billion=-0.155 birds=0.417 bit=-0.058 blue=0.150 bola=-0.075 bonus=0.244 book=0.081 booked=-0.278
-boss=0.265 both=-0.086 bought=0.176 bout=0.200 box=0.312 boy=-0.262 boytoy=-0.088 branch=-0.115 brand=0.063
-break=-0.125 brilliant=-0.083 bring=-0.136 brother=-0.199 build=-0.076 buns=-0.060 burger=0.211 bus=-0.107
-but=-0.275 buy=0.326 buzz=-0.126 by=0.056 bye=-0.091 cafe=-0.053 call=-0.284 callers=-0.246 callertune=-0.101
-came=0.371 campus=-0.139 can=-0.116 cancelled=0.240 cancer=-0.058 cant=-0.086 car=-0.066 card=0.230 cards=0.309
-care=-0.158 carry=-0.133 case=0.064 cash=0.176 caught=0.150 cbe=-0.084 cell=-0.062 center=0.368 chahiye=-0.103
-chance=0.412 change=-0.063 charge=0.273 charged=0.145 chasing=0.295 chat=0.264 check=0.981 chennai=-0.100
-cheque=0.184 chikku=-0.073 childish=-0.075 children=-0.070 choose=1.056 christmas=0.137 cibil=0.111 claim=0.115
-class=-0.189 click=0.269 clock=-0.082 close=-0.052 closer=-0.127 club=0.133 co=0.649 collect=0.288 college=0.145
-com=0.109 come=-0.460 comes=0.215 coming=-0.119 company=-0.121 complaint=-0.069 confirm=0.452 confirmed=-0.406
-congrats=-0.053 consignment=-0.062 contact=-0.131 content=1.316 continue=-0.151 cook=-0.075 cool=-0.165
-copy=-0.196 correct=0.252 cos=-0.167 cost=0.065 costs=0.412 couple=-0.059 course=-0.081 coz=-0.072 crave=-0.113
-crazy=0.088 credited=0.086 cup=-0.053 cust=0.221 customer=0.851 cvv=0.242 d=-0.610 da=-0.207 darlin=-0.079
-dat=-0.083 date=-0.104 dating=0.053 day=-0.228 de=-0.074 dead=-0.054 deal=-0.097 dear=0.335 debited=-0.254
-decided=-0.051 decimal=-0.163 declare=-0.071 definitely=0.270 delhi=0.172 deliver=-0.177 delivery=-0.234
-den=-0.096 department=-0.140 deposit=0.080 dept=0.135 desk=0.249 details=0.556 detroit=0.222 dey=-0.072
-didn=-0.086 didnt=-0.157 died=0.333 difficult=-0.061 digit=0.052 digital=0.267 din=-0.140 dinner=-0.275
-direct=-0.081 dis=-0.059 diwali=0.083 diya=-0.481 do=-0.644 doctor=-0.106 documents=0.053 does=-0.050
-doesn=-0.051 doing=-0.191 domain=0.173 don=-0.283 done=-0.490 door=-0.177 down=0.235 download=-0.091
-downloaded=0.152 downloads=0.259 draw=0.118 drink=-0.076 drive=-0.050 driver=-0.291 dude=-0.088 due=-0.144
-dun=-0.052 dunga=0.107 dunno=-0.105 each=0.272 earlier=-0.089 early=-0.069 earn=0.249 easy=-0.060 eerie=0.055
-eg=0.071 else=-0.061 em=-0.062 email=-0.584 end=0.188 ending=-0.276 ends=-0.083 english=-0.088 enjoy=1.148
-enjoying=-0.147 enough=0.147 enter=0.244 entered=0.053 epfo=-0.468 error=0.160 etc=0.190 even=-0.104
-evening=0.213 every=-0.071 everyone=-0.158 everything=-0.146 ex=-0.166 excellent=-0.118 experience=0.075
-expired=0.181 expires=-0.125 expiry=0.146 explicit=0.462 face=-0.065 failed=0.163 family=-0.131 fantasies=0.073
-fantastic=0.127 farm=-0.099 fast=-0.052 fastag=0.074 fav=0.265 february=-0.069 feel=0.353 feeling=0.055
-few=-0.140 fights=-0.074 film=0.345 finally=-0.092 find=-0.177 fine=-0.255 finish=-0.147 finished=-0.089
-first=0.134 flipkart=-0.140 following=0.082 fone=0.240 food=-0.181 for=0.377 forever=-0.066 forget=0.378
-forgot=-0.059 form=-0.337 found=0.170 fraud=-0.065 free=0.867 freemsg=0.424 freephone=0.096 friend=-0.139
-friends=-0.441 friendship=-0.085 from=0.732 fuck=-0.139 ful=-0.076 fullonsms=-0.109 fun=0.387 funny=-0.105
-further=0.177 future=0.290 g=0.335 game=0.222 games=0.528 gas=-0.072 gate=-0.231 gaya=0.075 gd=-0.104 gee=-0.069
-geeee=-0.051 get=0.275 getting=0.155 getzed=0.055 gift=0.368 girls=0.061 giv=0.192 give=0.058 glad=0.259
-go=0.200 god=0.154 goes=-0.052 goin=-0.057 going=-0.334 gold=0.498 gone=-0.090 gonna=-0.143 good=-0.190
-got=-0.231 goto=0.151 gotten=-0.142 gov=-0.503 gr8=-0.123 great=0.250 green=0.335 grins=-0.199 ground=0.177
-group=0.070 gt=-0.690 gud=-0.217 guess=-0.088 guy=-0.074 gym=-0.108 had=-0.305 haha=-0.059 hai=0.086 hain=-0.068
-hair=-0.113 half=-0.189 happening=-0.148 happiness=-0.125 happy=-0.232 hard=-0.057 has=-0.324 hav=-0.163
-have=1.092 haven=-0.084 havent=-0.096 having=-0.110 hdfc=-0.392 he=-0.395 head=-0.098 hear=-0.056 heard=0.191
-heart=-0.080 hearts=-0.130 heavy=-0.062 helen=0.348 hello=0.358 help=0.656 her=-0.156 here=0.194 hey=-0.523
-hi=0.101 high=0.516 him=-0.470 his=-0.372 hit=0.174 hmm=-0.067 ho=0.124 hockey=0.221 hold=0.182 holder=0.092
-home=-0.363 honey=-0.153 hoon=-0.075 hope=-0.352 horny=0.055 hospital=0.134 hostel=-0.184 hot=0.243 hour=-0.089
-hours=-0.211 house=-0.324 how=-0.620 hr=-0.193 hrs=0.173 http=0.807 https=-0.528 hua=-0.179 huh=-0.107
-hurry=-0.239 hurt=-0.126 i=-1.060 ice=0.220 icici=-0.384 id=-0.256 if=-0.515 ill=-0.113 im=-0.267
-important=0.692 in=-0.137 income=-0.109 india=0.233 info=0.203 information=0.245 install=0.252 instant=0.061
-interested=0.247 interview=-0.218 invest=0.456 invitation=0.424 invited=0.426 is=-0.995 issue=-0.264 it=-0.495
-items=-0.094 its=-0.544 itself=-0.069 iμa=1.098 iμi=0.530 jaldi=0.325 january=-0.112 jayega=0.183 jio=-0.141
-job=-0.218 join=0.104 journey=-0.483 jus=-0.067 juz=-0.052 k=-0.170 ka=-0.439 kal=-0.152 karo=0.147 kate=-0.094
-ke=0.380 keep=-0.176 ki=-0.121 king=0.230 kisi=-0.105 kiss=-0.186 know=-0.594 ko=-0.405 lab=-0.086 ladies=0.690
-lakh=0.793 lar=-0.078 last=0.201 late=-0.086 later=-0.675 latest=0.816 leave=-0.101 left=0.177 let=0.094
-lets=-0.074 letter=-0.157 liao=-0.060 library=-0.193 lic=0.183 life=0.166 lift=-0.072 light=-0.108 like=-0.509
-liking=0.249 limit=0.171 limits=-0.225 link=0.451 listen=-0.065 little=-0.177 live=0.236 liverpool=0.393
-liye=0.388 local=-0.089 lol=-0.320 long=-0.077 look=-0.142 looking=0.095 lor=-0.194 loss=0.171 lost=0.710
-lot=-0.172 lovable=-0.101 love=-0.251 loved=-0.156 lovely=-0.102 loverboy=-0.055 loving=-0.070 lt=-0.694
-ltd=0.524 lucky=-0.127 lunch=-0.091 luv=0.215 m=0.224 made=0.355 maid=-0.072 mail=-0.203 maintain=-0.076
-make=0.575 making=-0.086 man=-0.264 manage=-0.297 manager=0.435 many=-0.219 march=-0.102 marriage=0.348
-mat=-0.107 maturity=-0.262 may=-0.250 maybe=-0.087 me=-0.497 meal=-0.084 means=-0.071 meet=-0.125 mein=0.428
-member=-0.501 merry=-0.054 message=1.121 met=0.480 mid=-0.052 midnight=0.182 might=-0.198 min=0.478 mine=-0.058
-mins=0.490 minutes=-0.125 miss=-0.243 missed=0.164 missing=-0.148 mob=0.187 mobile=1.154 mobiles=-0.139
-mom=-0.197 moments=-0.074 monday=-0.339 money=-0.177 more=0.315 morning=-0.327 morphine=-0.077 most=0.112
-move=-0.095 movie=0.284 mr=-0.062 mrng=-0.063 msg=0.429 msgs=0.333 murder=-0.075 murdered=-0.072 murderer=-0.072
-music=0.050 my=-0.548 n=-0.204 na=-0.056 nahi=-0.118 name=0.222 nat=0.078 naughty=-0.228 naya=0.101 ne=-0.080
-near=0.145 net=0.293 netcollex=0.492 network=0.236 neva=-0.064 never=-0.347 new=0.791 newest=0.336 news=0.799
-next=0.649 ni8=-0.056 nice=-0.520 nigeria=-0.173 nite=-0.065 no=-0.267 no1=0.060 nokia=0.088 nos=0.290
-not=-0.064 nothing=0.791 nov=-1.350 now=0.297 ntwk=0.300 number=-0.109 numbers=0.279 o=0.092 o2=0.141 of=0.092
-off=-0.337 offer=0.183 office=-0.281 officer=0.257 oh=-0.178 ok=0.097 old=0.430 once=-0.386 one=0.167
-only=-0.271 onto=0.123 open=0.627 opt=-0.140 or=0.117 orange=0.106 order=0.658 ordered=0.435 other=0.094
-otp=0.239 our=0.403 out=0.104 outside=0.086 over=-0.163 p=-0.270 pa=-0.427 page=0.067 pages=0.062 paid=-0.134
-pain=-0.056 paisa=0.070 pan=-0.137 papa=0.135 paper=-0.082 paperwork=-0.082 parcel=0.086 parent=0.117
-parents=-0.081 parking=-0.081 party=-0.134 pass=0.378 passport=-0.104 password=-0.217 pay=0.296 paying=0.386
-payment=-0.070 paytm=0.143 pc=0.088 pe=0.090 people=-0.071 per=0.088 phone=0.688 photo=-0.143 pic=-0.069
-pick=-0.081 picking=-0.092 pin=-0.420 pink=0.154 plan=-0.213 planned=-0.281 play=0.329 player=0.073
-please=-0.391 pls=-0.386 plz=-0.165 pm=-0.135 po=0.311 pobox=0.183 points=-0.062 police=0.749 poly=0.056
-poor=-0.064 portal=-0.624 posted=0.121 pound=0.156 pounds=0.054 power=-0.296 pre=0.189 premier=0.676
-princess=-0.146 private=0.902 prize=0.276 prob=-0.052 probably=-0.082 problem=-0.097 process=-0.186
-processed=0.370 processing=0.111 project=-0.100 promise=-0.080 proof=-0.119 property=-0.118 purchase=0.077
-put=0.301 putting=-0.072 quick=0.115 quite=-0.105 r=0.131 raat=-0.107 rakhesh=-0.136 rate=0.099 rbi=-0.251
-re=-0.076 reach=-0.218 reached=-0.242 ready=-0.437 real=0.171 realize=0.681 really=-0.301 reason=-0.150
-receipt=0.054 receive=0.183 received=-0.288 recently=0.091 recharge=-0.166 recovery=0.168 red=0.422 redeem=0.065
-ref=-0.310 registered=-0.261 registration=0.244 regret=-0.289 regular=0.289 release=0.279 released=0.341
-remain=-0.054 remember=-0.053 reminder=0.154 reminds=-0.066 repair=-0.070 reply=0.962 replying=0.056
-report=-0.124 request=-0.362 respond=0.280 resume=-0.073 returns=0.511 reward=0.095 rewards=0.065 right=-0.394
-ring=0.349 ringtone=0.611 ringtoneking=1.701 romantic=-0.090 rply=0.067 rs=-0.761 ruin=-0.065 rules=-0.106
-run=-0.119 running=0.678 s=-0.403 sacrifice=-0.094 sad=-0.059 safe=-0.205 said=-0.412 salary=-0.264 saman=-0.173
-same=-0.098 sanctioned=0.205 sat=-0.086 save=-0.250 saw=-0.056 say=-0.184 says=-0.177 schedule=0.096
-scheme=0.233 school=-0.081 scores=0.367 secretary=-0.077 secs=0.462 sed=0.219 see=-0.489 seeing=-0.138
-selected=0.192 selection=0.266 sell=-0.116 sem=-0.061 send=0.335 sender=-0.090 sent=-0.479 sept=0.523
-service=1.164 services=-0.343 set=-0.096 settings=0.123 settle=0.241 sex=0.612 sexy=0.123 shall=-0.058
-share=-0.407 she=-0.186 shipped=-0.083 shit=0.082 shop=-0.198 shopping=-0.095 shortly=0.205 shot=0.386
-should=-0.301 showing=0.129 shows=-0.067 shy=-0.074 sick=-0.060 sim=0.098 simple=0.349 simply=0.108 since=0.207
-singapore=0.515 single=-0.061 sir=-0.358 sleep=-0.071 sleeping=-0.176 slip=-0.322 slowly=-0.064 smart=0.286
-smile=-0.210 smiling=-0.097 sms=1.387 snow=-0.093 snowman=-0.073 so=-0.558 society=-0.129 sofa=0.102 some=-0.136
-someone=-0.109 something=-0.290 sometimes=-0.155 song=-0.068 songs=-0.054 soon=-0.315 sorry=0.132 sounds=-0.078
-space=0.119 speak=-0.076 speaking=-0.085 special=0.345 spk=-0.068 spoke=-0.174 sry=-0.081 stage=-0.224
-standing=-0.078 start=0.281 started=-0.072 statement=0.905 station=0.821 std=0.443 still=-0.295 stop=0.094
-stopped=0.134 stops=-0.234 street=-0.054 stuck=-0.064 student=0.162 stuff=-0.227 submit=0.189 subscriber=0.057
-subscription=0.305 successful=-0.356 successfully=-0.131 sunday=-0.139 super=0.224 supervisor=-0.052
-support=0.299 sura=-0.057 sure=-0.284 sweet=-0.061 system=0.131 t=-0.167 ta=0.460 take=-0.375 takes=-0.061
-talk=0.323 talking=0.451 tax=-0.103 technical=-0.115 telegram=0.270 tell=-0.189 tension=-0.057 term=-0.111
-terms=0.128 test=-0.119 text=1.157 texting=0.196 texts=0.132 tha=-0.309 than=-0.107 thank=-0.423 that=-0.348
-thats=-0.191 the=-0.404 themob=0.567 then=-0.317 there=-0.204 these=0.303 they=-0.184 thing=-0.116 things=-0.101
-think=-0.300 thinking=-0.082 this=0.389 thk=-0.093 tho=-0.062 those=-0.056 though=0.242 thought=-0.196
-threats=-0.210 through=-0.132 thru=-0.180 thursday=-0.087 ticket=-0.167 til=-0.071 till=-0.134 time=-0.115
-times=-0.204 title=0.052 titles=0.052 tmr=-0.058 to=0.087 today=-0.334 together=-0.060 told=-0.174 toll=-0.093
-tomorrow=-0.432 tone=0.129 tones=0.539 tonight=-0.245 too=-0.115 took=-0.104 toot=0.131 top=0.345 tot=-0.087
-touch=-0.056 tour=-0.067 towards=-0.288 track=-0.341 train=-0.561 training=0.173 transfer=0.133 trip=-0.148
-truly=0.436 trust=0.164 trying=-0.072 ttyl=-0.075 turant=0.085 tv=0.131 two=-0.191 txt=0.057 txts=0.108
-type=-0.068 u=-0.892 u4=0.317 uk=1.052 unable=0.076 uncle=0.481 under=0.202 unsubscribe=0.223 until=0.361
-up=-0.567 upi=-0.089 upto=-0.087 ur=-0.132 urawinner=0.123 urgnt=-0.094 us=0.057 use=-0.462 used=0.169
-user=0.666 usual=-0.304 v=0.141 valentine=-0.073 valid=-0.093 ve=0.184 verification=0.085 verify=0.084
-very=-0.280 via=-0.226 vid=0.294 video=1.020 videos=1.314 visit=-0.186 vodafone=0.298 voice=-0.169 voucher=0.222
-wait=0.072 waiting=-0.166 wala=0.134 walk=0.197 wallet=0.173 wallpaper=0.160 wan=-0.072 wanna=0.133 wap=0.127
-was=-0.849 wat=-0.189 watch=-0.056 way=-0.529 we=0.179 web=0.086 website=-0.084 wedding=0.416 week=-0.331
-weeks=0.158 welcome=0.467 well=-0.208 went=-0.190 were=-0.328 wet=-0.057 what=-0.624 whatever=-0.051
-whats=-0.051 whatsapp=0.080 when=-0.352 whenever=-0.053 where=-0.204 which=-0.095 while=0.209 who=-0.426
-why=0.155 wife=-0.084 will=-0.333 win=0.856 winner=0.238 wish=-0.175 with=1.186 won=0.275 wonder=-0.102
-wonderful=-0.146 wont=-0.080 word=0.894 words=-0.066 work=-0.138 working=-0.085 world=-0.189 worried=-0.066
-worth=0.247 wot=-0.095 would=-0.210 wrong=0.486 www=0.308 x=0.209 xmas=0.288 xx=0.234 xxx=0.102 xyz=0.092
-y=-0.218 ya=0.143 yeah=-0.253 year=-0.166 years=0.581 yes=-0.084 yesterday=-0.082 yo=0.146 you=0.320 your=1.479
-yourself=-0.397 yr=0.103 yup=-0.056 आज=0.151 आपका=-0.694 आपकी=0.411 आपके=-0.069 इस=-0.058 और=0.286 का=-0.194
-की=-0.367 के=0.247 को=-0.231 कोड=0.399 गया=0.077 ग्राहक=0.407 जमा=-0.109 जाएगी=0.411 तुरंत=0.410 दिन=-0.383
-देखें=-0.195 नहीं=-0.166 पर=-0.241 पाएं=0.132 पुलिस=-0.119 पैसे=0.186 फोन=0.082 बंद=0.407 बताएं=-0.146
-बिजली=-0.139 बिल=-0.139 बैंक=-0.125 भेजें=0.414 महीने=-0.312 में=0.520 या=-0.271 रहा=-0.454 रुपये=-0.752
-लाख=0.055 लिए=0.247 लोन=0.055 शुल्क=0.057 हुआ=0.097 है=-0.307 हो=0.372 होगी=-0.056
+#1=0.556 #10=0.211 #11=1.737 #12=0.152 #2=0.804 #3=0.673 #4=0.806 #5=2.732 #6=0.165 #7=0.253 10am=0.081
+10p=0.119 150p=0.505 1st=0.317 20p=0.461 2day=0.285 50p=0.126 60p=0.066 7pm=0.081 aa=-0.264 aadhaar=0.191
+aapka=0.307 abiola=-0.113 abt=-0.099 ac=0.249 accept=0.065 account=0.979 action=-0.108 activate=0.077
+actually=-0.214 address=0.120 adoring=-0.137 adult=0.380 advance=0.054 after=-0.053 afternoon=-0.157
+against=-0.058 age=0.401 age16=0.110 agency=0.261 ah=-0.190 aight=-0.054 airport=-0.076 airtel=0.051 aiyo=-0.097
+alert=0.282 all=-0.349 alone=0.079 already=-0.100 alright=-0.071 also=0.505 always=-0.257 am=-0.071
+amazing=0.287 amazon=0.217 amount=0.092 amp=-0.451 an=0.398 and=0.502 angry=-0.056 announcement=0.766
+another=-0.121 answer=0.229 answers=-0.064 any=-0.359 anybody=-0.145 anyone=-0.243 anything=-0.160 apk=0.473
+app=-0.305 appeal=0.065 application=-0.279 apply=0.215 appreciate=-0.101 approved=0.139 ard=-0.094 are=-0.574
+area=-0.353 around=0.414 arrested=-0.107 arrive=-0.077 as=-0.409 asap=0.379 ask=-0.138 asked=0.180 asks=-0.223
+ass=-0.102 at=-0.647 auction=0.075 aur=0.396 available=-0.322 avoid=0.145 away=-0.093 b=0.283 babe=0.941
+babes=-0.054 baby=-0.120 back=0.450 bags=-0.065 bak=-0.106 balance=-0.691 band=0.558 bank=-0.918 baroda=-0.190
+battery=-0.073 be=-0.150 because=-0.144 bed=-0.127 bedroom=0.105 been=0.240 beer=-0.073 before=0.182 beg=0.305
+begin=0.335 being=0.204 best=-0.100 between=0.052 beware=0.130 bhej=-0.263 bhejo=0.211 big=-0.329 biggest=0.090
+bijli=-0.199 bill=0.321 billed=0.433 billion=-0.163 birds=0.404 bit=-0.066 blue=0.167 bola=-0.062 bonus=0.311
+book=0.088 booked=-0.273 boss=0.248 both=-0.076 bought=0.199 bout=0.183 box=0.309 box334sk38ch=0.055 boy=-0.253
+boytoy=-0.095 branch=-0.120 brand=0.056 break=-0.114 brilliant=-0.084 bring=-0.139 brother=-0.188 build=-0.071
+buns=-0.062 burger=0.203 bus=-0.098 but=-0.299 buy=0.266 buzz=-0.129 by=0.121 bye=-0.098 cafe=-0.052 call=-0.318
+callers=-0.241 callertune=-0.084 came=0.342 campus=-0.154 can=-0.134 cancelled=0.310 cancer=-0.068 cant=-0.088
+car=-0.065 card=0.226 cards=0.303 care=-0.154 carry=-0.149 cash=0.223 caught=0.119 cbe=-0.082 cell=-0.066
+center=0.378 chahiye=-0.109 chance=0.362 change=-0.060 charge=0.267 charged=0.105 chasing=0.313 chat=0.285
+check=0.913 chennai=-0.104 cheque=0.268 chikku=-0.063 childish=-0.081 children=-0.073 choose=0.995
+christmas=0.132 cibil=0.150 claim=0.102 class=-0.178 click=0.261 clock=-0.085 close=-0.053 closer=-0.113
+club=0.130 co=0.605 code=0.065 collect=0.288 collection=0.052 college=0.162 com=0.152 come=-0.444 comes=0.207
+coming=-0.122 company=-0.115 complaint=-0.071 confirm=0.399 confirmed=-0.384 consignment=-0.057 contact=-0.122
+content=1.323 continue=-0.153 cook=-0.077 cool=-0.155 copy=-0.180 correct=0.272 cos=-0.182 cost=0.065
+costs=0.401 couple=-0.051 course=-0.082 coz=-0.073 crave=-0.116 crazy=0.088 credited=0.083 cup=-0.050 cust=0.227
+customer=0.821 cut=-0.070 cvv=0.199 d=-0.586 da=-0.197 darlin=-0.074 dat=-0.081 date=-0.095 dating=0.061
+day=-0.199 de=-0.062 dead=-0.057 deal=-0.087 dear=0.371 debited=-0.245 decided=-0.052 decimal=-0.181
+declare=-0.057 definitely=0.288 delhi=0.146 deliver=-0.185 delivery=-0.210 den=-0.101 department=-0.073
+deposit=0.121 dept=0.119 desk=0.258 details=0.530 detroit=0.242 dey=-0.068 didn=-0.079 didnt=-0.161 died=0.319
+difficult=-0.067 digit=0.056 digital=0.280 din=-0.127 dinner=-0.281 direct=-0.092 dis=-0.064 diwali=0.078
+diya=-0.439 do=-0.647 doctor=-0.110 documents=0.120 dog=-0.051 doing=-0.185 domain=0.164 don=-0.276 done=-0.481
+door=-0.180 down=0.218 download=-0.082 downloaded=0.164 downloads=0.254 draw=0.115 drink=-0.077 drive=-0.050
+driver=-0.295 dude=-0.075 due=-0.142 dunga=0.112 dunno=-0.103 e=0.056 each=0.260 earlier=-0.099 early=-0.063
+earn=0.262 easy=-0.069 eerie=0.073 eg=0.064 else=-0.064 em=-0.059 email=-0.567 end=0.199 ending=-0.263
+ends=-0.094 english=-0.094 enjoy=1.105 enjoying=-0.148 enough=0.153 enter=0.234 epfo=-0.479 error=0.163
+etc=0.207 even=-0.097 evening=0.209 every=-0.077 everyone=-0.171 everything=-0.145 ex=-0.155 excellent=-0.118
+expecting=-0.052 experience=0.087 expired=0.177 expires=-0.146 expiry=0.134 explicit=0.461 face=-0.068
+failed=0.164 family=-0.128 fantasies=0.066 fantastic=0.109 farm=-0.085 fast=-0.050 fastag=0.070 fav=0.278
+february=-0.078 feel=0.345 few=-0.137 fights=-0.067 film=0.328 finally=-0.077 find=-0.162 fine=-0.246
+finish=-0.150 finished=-0.078 first=0.118 flipkart=-0.145 following=0.077 fone=0.228 food=-0.159 for=0.340
+forever=-0.071 forget=0.370 forgot=-0.057 form=-0.338 found=0.198 fraud=-0.068 free=0.880 freemsg=0.418
+freephone=0.095 friend=-0.149 friends=-0.433 friendship=-0.054 from=0.743 fuck=-0.151 ful=-0.081 full=-0.052
+fullonsms=-0.096 fun=0.372 funny=-0.113 further=0.177 future=0.301 g=0.325 game=0.162 games=0.496 gas=-0.076
+gate=-0.231 gaya=0.079 gd=-0.088 gee=-0.074 geeee=-0.053 get=0.328 getting=0.185 gift=0.351 girls=0.071
+giv=0.190 glad=0.288 go=0.165 god=0.172 goes=-0.057 goin=-0.058 going=-0.321 gold=0.497 gone=-0.102 gonna=-0.139
+good=-0.169 got=-0.236 goto=0.161 gotta=-0.056 gotten=-0.135 gov=-0.502 gr8=-0.106 great=0.251 green=0.305
+grins=-0.201 ground=0.154 group=0.064 gt=-0.722 gud=-0.215 guess=-0.081 guy=-0.074 gym=-0.109 had=-0.305
+hai=0.076 hain=-0.068 hair=-0.110 half=-0.176 happening=-0.143 happiness=-0.107 happy=-0.217 hard=-0.062
+has=-0.317 hav=-0.169 have=1.101 haven=-0.080 havent=-0.101 having=-0.108 hdfc=-0.373 he=-0.395 head=-0.093
+hear=-0.059 heard=0.201 heart=-0.082 hearts=-0.114 heavy=-0.055 helen=0.374 hello=0.359 help=0.591 her=-0.146
+here=0.194 hey=-0.496 hi=0.130 high=0.511 him=-0.474 his=-0.375 hit=0.173 hmm=-0.060 ho=0.123 hockey=0.239
+hold=0.255 holder=0.096 home=-0.374 honey=-0.146 hoon=-0.061 hope=-0.339 horny=0.050 hospital=0.131
+hostel=-0.188 hot=0.228 hour=-0.090 hours=-0.216 house=-0.330 how=-0.615 hr=-0.174 hrs=0.170 http=0.810
+https=-0.503 hua=-0.162 huh=-0.100 hurry=-0.247 hurt=-0.111 i=-1.116 ice=0.241 icici=-0.365 id=-0.285 if=-0.496
+ill=-0.115 im=-0.283 important=0.665 in=-0.136 income=-0.108 india=0.303 info=0.183 information=0.276
+install=0.234 instant=0.126 interested=0.260 interview=-0.224 invest=0.454 invitation=0.402 invited=0.408
+is=-1.008 issue=-0.271 it=-0.512 items=-0.087 its=-0.522 itself=-0.071 iμa=1.151 iμi=0.506 jaldi=0.314
+january=-0.107 jayega=0.175 jio=-0.144 job=-0.213 join=0.122 journey=-0.449 jus=-0.060 k=-0.157 ka=-0.399
+kal=-0.124 karo=0.138 kate=-0.088 ke=0.348 keep=-0.177 kerala=0.079 ki=-0.115 king=0.221 kisi=-0.110 kiss=-0.195
+know=-0.592 ko=-0.388 l8r=-0.053 lab=-0.079 ladies=0.653 lakh=0.934 lar=-0.080 last=0.183 late=-0.081
+later=-0.618 latest=0.775 leave=-0.092 left=0.176 let=0.100 lets=-0.077 letter=-0.170 liao=-0.058 library=-0.184
+lic=0.248 life=0.155 lift=-0.077 light=-0.116 like=-0.498 liking=0.261 limit=0.148 limits=-0.222 link=0.426
+listen=-0.065 little=-0.169 live=0.206 liverpool=0.372 living=-0.053 liye=0.357 loan=0.051 local=-0.096
+lol=-0.302 long=-0.072 look=-0.154 looking=0.118 lor=-0.192 loss=0.162 lost=0.695 lot=-0.162 lottery=0.095
+lovable=-0.110 love=-0.300 loved=-0.163 lovely=-0.094 loverboy=-0.057 loving=-0.078 lt=-0.726 ltd=0.502
+lucky=-0.150 lunch=-0.081 luv=0.205 m=0.200 made=0.328 maid=-0.075 mail=-0.196 maintain=-0.084 make=0.552
+making=-0.097 man=-0.258 manage=-0.288 manager=0.438 many=-0.206 march=-0.102 marriage=0.322 mat=-0.104
+maturity=-0.279 may=-0.240 maybe=-0.085 me=-0.494 meal=-0.076 means=-0.069 meet=-0.129 mein=0.376 member=-0.513
+merry=-0.052 message=1.103 met=0.471 mid=-0.058 midnight=0.180 might=-0.195 min=0.465 mine=-0.052 mins=0.485
+minutes=-0.068 miss=-0.248 missed=0.188 missing=-0.140 mob=0.191 mobile=1.111 mobiles=-0.147 mom=-0.207
+moments=-0.068 monday=-0.315 money=-0.125 more=0.341 morning=-0.328 morphine=-0.075 most=0.114 move=-0.093
+movie=0.271 movies=-0.054 mr=-0.050 mrng=-0.057 msg=0.418 msgs=0.357 murder=-0.077 murdered=-0.075
+murderer=-0.075 must=-0.054 my=-0.576 n=-0.219 nahi=-0.094 name=0.226 nat=0.072 naughty=-0.237 naya=0.099
+ne=-0.075 near=0.164 need=-0.053 net=0.270 netcollex=0.482 network=0.219 neva=-0.069 never=-0.314 new=0.771
+newest=0.318 news=0.775 next=0.638 ni8=-0.056 nice=-0.483 nigeria=-0.156 nite=-0.061 no=-0.319 no1=0.052
+nokia=0.087 nos=0.287 not=-0.083 nothing=0.757 nov=-1.331 now=0.315 ntwk=0.329 numbers=0.278 o=0.099 o2=0.077
+of=0.118 off=-0.334 offer=0.156 office=-0.266 officer=0.256 oh=-0.142 ok=0.051 old=0.402 once=-0.346 one=0.181
+only=-0.274 onto=0.107 open=0.594 opt=-0.148 or=0.152 orange=0.092 order=0.639 ordered=0.418 other=0.092
+otp=0.200 our=0.394 out=0.077 outside=0.095 over=-0.139 p=-0.284 pa=-0.386 page=0.063 pages=0.059 paid=-0.124
+pain=-0.056 pan=-0.072 papa=0.133 paper=-0.075 paperwork=-0.088 parcel=0.078 parent=0.088 parents=-0.063
+parking=-0.091 party=-0.136 pass=0.348 passport=-0.105 password=-0.177 pay=0.345 paying=0.403 payment=-0.052
+paytm=0.139 pc=0.091 pe=0.087 people=-0.076 per=0.102 phone=0.664 photo=-0.161 pic=-0.054 pick=-0.076
+picking=-0.096 pin=-0.415 pink=0.147 plan=-0.219 planned=-0.282 play=0.337 player=0.071 please=-0.413 pls=-0.383
+plz=-0.170 pm=-0.131 po=0.310 pobox=0.167 points=-0.081 police=0.696 poly=0.053 poor=-0.065 portal=-0.600
+posted=0.131 pound=0.180 power=-0.296 pre=0.169 premier=0.667 princess=-0.136 privacy=-0.051 private=0.837
+prize=0.373 probably=-0.080 problem=-0.096 process=-0.195 processed=0.353 processing=0.150 project=-0.108
+promise=-0.089 proof=-0.126 property=-0.113 put=0.299 putting=-0.073 quick=0.104 quite=-0.104 r=0.098
+raat=-0.103 rakhesh=-0.124 rate=0.069 rbi=-0.271 re=-0.075 reach=-0.212 reached=-0.241 ready=-0.406 real=0.180
+realize=0.650 really=-0.296 reason=-0.150 receive=0.182 received=-0.264 recently=0.083 recharge=-0.162
+recovery=0.158 red=0.412 redeem=0.069 ref=-0.348 registered=-0.266 registration=0.272 regret=-0.290
+regular=0.285 release=0.404 released=0.330 remain=-0.057 remember=-0.054 reminder=0.164 reminds=-0.054
+repair=-0.077 reply=0.926 report=-0.109 request=-0.341 respond=0.277 resume=-0.068 returns=0.506 reward=0.108
+rewards=0.069 right=-0.375 ring=0.345 ringtone=0.603 ringtoneking=1.715 romantic=-0.100 rply=0.053 rs=-0.632
+ruin=-0.066 rules=-0.114 run=-0.129 running=0.644 s=-0.379 sacrifice=-0.100 sad=-0.064 safe=-0.180 said=-0.407
+salary=-0.257 saman=-0.157 same=-0.095 sanctioned=0.208 sat=-0.087 save=-0.245 saw=-0.058 say=-0.187 says=-0.164
+schedule=0.087 scheme=0.227 school=-0.086 scores=0.347 secretary=-0.085 secs=0.461 sed=0.225 see=-0.526
+seeing=-0.129 selected=0.162 selection=0.255 sell=-0.111 sem=-0.059 send=0.336 sender=-0.081 sending=0.055
+sent=-0.507 sept=0.533 service=1.125 services=-0.362 set=-0.077 settings=0.067 settle=0.215 sex=0.595 sexy=0.140
+shall=-0.055 share=-0.381 she=-0.180 shipped=-0.074 shit=0.090 shop=-0.205 shopping=-0.094 shortly=0.157
+shot=0.366 should=-0.302 showing=0.116 shows=-0.086 shy=-0.079 sick=-0.059 sim=0.091 simple=0.322 simply=0.136
+since=0.219 singapore=0.510 single=-0.057 sir=-0.344 sleep=-0.073 sleeping=-0.172 slip=-0.292 slowly=-0.068
+smart=0.279 smile=-0.218 smiling=-0.097 sms=1.337 snow=-0.085 snowman=-0.067 so=-0.580 society=-0.132 sofa=0.108
+some=-0.121 someone=-0.112 something=-0.290 sometimes=-0.137 song=-0.063 songs=-0.055 soon=-0.301 sorry=0.128
+sounds=-0.074 space=0.065 speak=-0.080 speaking=-0.089 special=0.329 spend=-0.051 spk=-0.072 spoke=-0.174
+sry=-0.064 stage=-0.241 standing=-0.070 start=0.262 started=-0.073 statement=0.841 station=0.769 std=0.411
+step=-0.051 still=-0.282 stop=0.078 stopped=0.126 stops=-0.217 street=-0.052 stuck=-0.061 student=0.168
+stuff=-0.218 submit=0.193 subscription=0.292 successful=-0.381 successfully=-0.132 sunday=-0.139 super=0.214
+supervisor=-0.052 support=0.301 sura=-0.074 sure=-0.280 sweet=-0.055 system=0.116 t=-0.164 ta=0.450 take=-0.365
+takes=-0.064 talk=0.333 talking=0.449 tax=-0.098 technical=-0.108 telegram=0.274 tell=-0.205 ten=-0.051
+tension=-0.057 term=-0.139 terms=0.066 test=-0.123 text=1.144 texting=0.213 texts=0.140 tha=-0.283 than=-0.100
+thank=-0.417 that=-0.410 thats=-0.182 the=-0.416 themob=0.544 then=-0.290 there=-0.204 these=0.305 they=-0.176
+thing=-0.113 things=-0.101 think=-0.295 thinking=-0.102 this=0.432 thk=-0.096 tho=-0.062 those=-0.051
+though=0.237 thought=-0.200 threats=-0.183 through=-0.126 thru=-0.153 thursday=-0.079 ticket=-0.120 til=-0.067
+till=-0.140 time=-0.099 times=-0.194 tmr=-0.052 to=0.130 today=-0.326 together=-0.058 told=-0.162 toll=-0.094
+tomorrow=-0.445 tone=0.132 tones=0.563 tonight=-0.228 too=-0.120 took=-0.101 toot=0.128 top=0.320 tot=-0.093
+touch=-0.056 tour=-0.060 towards=-0.276 town=-0.052 track=-0.301 train=-0.558 training=0.151 transfer=0.100
+tried=-0.065 trip=-0.147 truly=0.419 trust=0.157 trying=-0.061 ttyl=-0.081 turant=0.061 tv=0.145 two=-0.188
+txt=0.083 txts=0.094 type=-0.074 u=-0.884 u4=0.307 uk=0.999 unable=0.067 uncle=0.480 under=0.206
+unsubscribe=0.205 until=0.343 up=-0.583 upto=-0.094 ur=-0.145 urawinner=0.107 urgnt=-0.100 us=0.071 use=-0.465
+used=0.170 user=0.636 usual=-0.309 v=0.122 valentine=-0.071 valid=-0.086 ve=0.199 verification=0.076
+verify=0.074 very=-0.274 via=-0.218 vid=0.284 video=0.979 videos=1.276 visit=-0.195 vodafone=0.298 voice=-0.182
+voucher=0.220 wait=0.070 waiting=-0.153 wala=0.134 walk=0.195 wallet=0.165 wallpaper=0.156 wan=-0.076
+wanna=0.128 wap=0.068 was=-0.855 wat=-0.181 watch=-0.060 way=-0.498 we=0.221 web=0.110 website=-0.078
+wedding=0.396 week=-0.299 weeks=0.157 welcome=0.469 well=-0.201 went=-0.188 were=-0.332 what=-0.592
+whatever=-0.052 whatsapp=0.092 when=-0.342 whenever=-0.052 where=-0.193 which=-0.087 while=0.184 who=-0.418
+why=0.134 wife=-0.084 will=-0.362 win=0.847 wine=-0.050 winner=0.228 wish=-0.165 with=1.190 without=0.105
+won=0.301 wonder=-0.094 wonderful=-0.143 wont=-0.085 word=0.854 words=-0.063 work=-0.140 working=-0.074
+world=-0.192 worried=-0.063 worth=0.284 wot=-0.098 would=-0.215 wrong=0.485 www=0.331 x=0.198 xmas=0.305
+xx=0.208 xxx=0.081 xyz=0.087 y=-0.206 ya=0.150 yeah=-0.247 year=-0.162 years=0.549 yes=-0.058 yesterday=-0.076
+yo=0.154 you=0.300 your=1.504 yourself=-0.367 yr=0.085 yup=-0.050 आज=0.148 आपका=-0.611 आपकी=0.407 आपके=-0.083
+इस=-0.059 और=0.367 करें=0.056 का=-0.171 की=-0.362 के=0.232 को=-0.215 कोड=0.376 खाते=-0.058 गया=0.142
+ग्राहक=0.403 जाएगी=0.407 तुरंत=0.384 दिन=-0.386 देखें=-0.202 नहीं=-0.158 पर=-0.271 पाएं=0.216 पुलिस=-0.116
+पैसे=0.263 फोन=0.067 बंद=0.403 बताएं=-0.164 बिजली=-0.142 बिल=-0.142 बैंक=-0.122 भेजें=0.409 महीने=-0.290
+में=0.579 या=-0.269 रहा=-0.446 रुपये=-0.649 लाख=0.150 लिए=0.232 लोन=0.150 शुल्क=0.152 हुआ=0.115 है=-0.254
+हो=0.416
 """

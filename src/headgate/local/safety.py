@@ -8,7 +8,7 @@ digits and signs for letters (`b0mb`, `a$$`), repeated letters (`booomb`), gaps 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -34,9 +34,11 @@ DISGUISED: Final = 0.9
 GAPPED: Final = 0.7
 
 _TOKEN: Final = re.compile(rf"(?:{WORD_PATTERN}|[@$!|€+])+")
+_ASCII_TOKEN: Final = re.compile(r"[a-z0-9@$!|+]+")
 _LEET: Final = str.maketrans("0134578@$!|€+", "oieastbasilet")
 _LEET_AS_L: Final = str.maketrans("0134578@$!|€+", "oleastbasllet")
 _IS_LEET: Final = re.compile(r"[0134578@$!|€+]")
+_NOTHING: Final[Mapping[str, float]] = {}
 _EDGES: Final = "!|+"
 _TWICE: Final = re.compile(r"(.)\1+")
 _HAS_TWICE: Final = re.compile(r"(.)\1")
@@ -66,13 +68,13 @@ class _Entry(msgspec.Struct, frozen=True):
     category: str | None
 
 
-class _Token(msgspec.Struct, frozen=True):
+class _Token(msgspec.Struct, frozen=True, gc=False):
     """A word of a text with its place, and the words of the list that it may be, each with how plainly."""
 
     start: int
     end: int
     word: str
-    known: dict[str, float]
+    known: Mapping[str, float]
 
 
 class Blocklist:
@@ -116,16 +118,15 @@ class Blocklist:
         if all(each[0] != word for each in rows):
             rows.append(row)
 
-    def known(self, form: str) -> Iterator[str]:
+    def known(self, form: str) -> list[str]:
         """The words of the list that a form may be."""
         squeezed = _TWICE.sub(r"\1", form) if _HAS_TWICE.search(form) is not None else form
-        for word, pattern in self._words.get(squeezed, ()):
-            if pattern.match(form) is not None:
-                yield word
+        rows = self._words.get(squeezed)
+        found = [] if rows is None else [word for word, pattern in rows if pattern.match(form) is not None]
         for length in self._prefix_lengths:
-            for word, pattern in self._prefixes.get(squeezed[:length], ()):
-                if pattern.match(form) is not None:
-                    yield word
+            if (rows := self._prefixes.get(squeezed[:length])) is not None:
+                found += [word for word, pattern in rows if pattern.match(form) is not None]
+        return found
 
     def entries(self, word: str) -> list[_Entry]:
         """The phrases that begin with a word of the list."""
@@ -143,6 +144,8 @@ def screen(text: str, blocklist: Blocklist) -> Safety:
     blocked: dict[tuple[int, int], tuple[str, float]] = {}
     spared: list[tuple[int, int]] = []
     for at, token in enumerate(tokens):
+        if not token.known:
+            continue
         for start, end, category, plainness in _phrases(tokens, at, token, blocklist):
             if category is None:
                 spared.append((start, end))
@@ -200,7 +203,7 @@ def _tokens(text: str, blocklist: Blocklist) -> Iterator[_Token]:
     is_plain = folded.isascii()
     letters: list[_Token] = []
     before: _Token | None = None
-    for match in _TOKEN.finditer(folded):
+    for match in (_ASCII_TOKEN if is_plain else _TOKEN).finditer(folded):
         start, end = match.span()
         word = match[0] if is_plain else bare(match[0])
         token = _Token(start, end, word, _known(word, blocklist))
@@ -216,18 +219,22 @@ def _tokens(text: str, blocklist: Blocklist) -> Iterator[_Token]:
     yield from _gapped(letters, blocklist)
 
 
-def _known(word: str, blocklist: Blocklist) -> dict[str, float]:
-    known = dict.fromkeys(blocklist.known(word), PLAIN)
+def _known(word: str, blocklist: Blocklist) -> Mapping[str, float]:
+    """The words of the list that a word may be, with how plainly; most words are none."""
+    found = blocklist.known(word)
+    if not found and word.isalpha():
+        return _NOTHING
+    known = dict.fromkeys(found, PLAIN)
     trimmed = word.strip(_EDGES)
     if trimmed != word:
         known |= dict.fromkeys(blocklist.known(trimmed), PLAIN)
-    for found in known:
-        if found.rstrip("*") not in word:
-            known[found] = DISGUISED
+    for each in known:
+        if each.rstrip("*") not in word:
+            known[each] = DISGUISED
     if _IS_LEET.search(trimmed) is not None and not trimmed.isdigit():
         for table in (_LEET, _LEET_AS_L):
-            for found in blocklist.known(trimmed.translate(table)):
-                known.setdefault(found, DISGUISED)
+            for each in blocklist.known(trimmed.translate(table)):
+                known.setdefault(each, DISGUISED)
     return known
 
 
