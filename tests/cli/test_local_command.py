@@ -1,5 +1,7 @@
 """`headgate local SKILL`: results on stdout, how sure and why on stderr, exit codes."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from tests.cli.commands import headgate
@@ -45,6 +47,18 @@ def test_list_names_skills_and_personas() -> None:
     assert "helpdesk" in headgate("local", "list").stdout
     told = msgspec.json.decode(headgate("local", "list", "--json").stdout)
     assert [row["id"] for row in told["data"]] == list(SKILLS)
+
+
+def test_option_is_read_from_a_file(tmp_path: Path) -> None:
+    """A schema is too long for a command line; a file that is not there is said."""
+    schema = {"type": "object", "properties": {"upi_id": {"type": "string"}}, "required": ["upi_id"]}
+    file = tmp_path / "schema.json"
+    file.write_bytes(msgspec.json.encode(schema))
+    done = headgate("local", "fill", MESSAGE, "-o", f"schema=@{file}")
+    assert msgspec.json.decode(done.stdout) == {"upi_id": "ramesh.k@okaxis"}
+    gone = headgate("local", "fill", MESSAGE, "-o", f"schema=@{tmp_path / 'none.json'}")
+    assert (gone.returncode, gone.stdout) == (2, "")
+    assert "none.json" in gone.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,10 @@
 """Summaries of a text's own sentences."""
 
+from itertools import pairwise
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from headgate.local.spans import sentences_of
 from headgate.local.summary import summarize
@@ -57,6 +61,19 @@ def test_bounds_out_of_bounds_are_refused(sentences: int, chars: int) -> None:
     """A caller who asks for nothing, or for everything, is told the bounds."""
     with pytest.raises(ValueError, match="sentences"):
         summarize(REPORT, sentences, chars)
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(alphabet=st.sampled_from("aB1. !?\n-•।。'क्é\"")), most=st.integers(1, 5), chars=st.integers(1, 60))
+def test_any_text_is_summarised_by_its_own_sentences(text: str, most: int, chars: int) -> None:
+    """Sentences lie in order, apart and within the text; a summary keeps its bounds and quotes word for word."""
+    spans = sentences_of(text)
+    assert all(start < end <= len(text) for start, end in spans)
+    assert all(one.end <= other.start for one, other in pairwise(spans))
+    found = summarize(text, most, chars)
+    assert len(found.sentences) <= most
+    assert len(found.text) <= chars
+    assert all(each.text == text[each.start : each.end] for each in found.sentences)
 
 
 @pytest.mark.parametrize(

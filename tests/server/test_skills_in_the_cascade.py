@@ -1,16 +1,21 @@
 """Local skills in place of a model, over real sockets: at the end of all or before any call, whole and streamed."""
 
+import random
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from tests.remedies.house import ALONE, SMALL, Answer, chat, open_house, pretend
+from tests.remedies.house import ALONE, QUICK, SMALL, Answer, chat, open_house, pretend
 
 from headgate import Extracted, Headgate, Route
+from headgate.assembly import catalog_of, make_gate
+from headgate.decide import events as e
 from headgate.decide.machine import SKILL_FIRST
+from headgate.decide.replay import Replay
 from headgate.local.check import satisfies
 from headgate.runtime.settings import InvalidSettings, load_settings
+from headgate.runtime.step_log import StepLog, read_log
 from headgate.simulator.faults import Fault, FaultKind
 from headgate.simulator.http import serve_simulator
 
@@ -270,6 +275,26 @@ def test_wrong_skills_in_settings_are_refused_at_the_start(
         load_settings(path, {})
     assert place in str(caught.value)
     assert complaint in str(caught.value)
+
+
+async def test_log_with_skills_in_it_replays(tmp_path: Path) -> None:
+    """What skills answered, and what they left to models, comes out the same from the log."""
+    failing = Fault(FaultKind.OVER_CAPACITY, probability=0.5)
+    route = 'skill = "extract"\nskill_first = true'
+    async with open_house(pretend(failing), route=route, toml=ALONE) as house:
+        recorder = StepLog(tmp_path / "steps.log", house.gate)
+        house.gateway.driver.recorder = recorder
+        asked = [with_schema(PAYMENT), with_schema(NAMED), with_schema(STRANGE), chat(MESSAGE), chat("Good morning!")]
+        told = [await house.ask({**body, "stream": stream}) for body in asked * 2 for stream in (False, True)]
+        recorder.close()
+        final = house.gate.snapshot()
+    snapshot, steps = read_log(tmp_path / "steps.log")
+    answered = [step.event.ok for step in steps if isinstance(step.event, e.AnsweredLocally)]
+    assert set(answered) == {True, False}, [answer.label("source") for answer in told]
+    gate = make_gate(house.settings, catalog_of(house.settings), random.Random(0), policy=QUICK)
+    gate.restore(snapshot)
+    assert Replay(gate).run(steps) == len(steps)
+    assert gate.snapshot() == final
 
 
 async def test_nothing_is_paid_where_no_skill_is_named() -> None:

@@ -60,7 +60,9 @@ def command_of(name: str) -> Callable[..., None]:
         text: Annotated[str | None, typer.Argument(help="The text; - or nothing reads standard input.")] = None,
         option: Annotated[
             list[str] | None,
-            typer.Option("--option", "-o", help="NAME=VALUE; a value may be JSON, or a list with commas."),
+            typer.Option(
+                "--option", "-o", help="NAME=VALUE; a value may be JSON, a list with commas, or @FILE that holds it."
+            ),
         ] = None,
         config: Annotated[Path | None, typer.Option(help="headgate.toml or .yaml (HEADGATE_CONFIG).")] = None,
         as_json: Annotated[bool, typer.Option("--json", help="The whole result as JSON.")] = False,
@@ -120,10 +122,21 @@ def _options(pairs: list[str], names: tuple[str, ...]) -> Mapping[str, object]:
 def _value(name: str, value: str) -> Any:
     import msgspec
 
+    if value.startswith("@"):
+        value = _held(name, Path(value[1:]))
     try:
         return msgspec.json.decode(value)
     except (msgspec.DecodeError, UnicodeError):
         return value.split(",") if name in LISTS else value
+
+
+def _held(name: str, file: Path) -> str:
+    try:
+        if file.stat().st_size > TEXT_CHARS_MAX:
+            raise Failed(f"-o {name}: {file} has more than {TEXT_CHARS_MAX:,} bytes.", USAGE)
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failed(f"-o {name}: {file} cannot be read ({type(error).__name__}).", USAGE) from None
 
 
 LISTS: Final = frozenset({"labels", "earlier", "avoid", "kinds", "block", "allow"})
