@@ -156,6 +156,7 @@ class JobRunner:
             waiter = self._waiters.setdefault(job_id, asyncio.Event())
             row = await self.jobs.find(tenant, job_id)
             if row is None or row.status in ENDED:
+                self._waiters.pop(job_id, None)
                 return row
             await waiter.wait()
 

@@ -15,7 +15,7 @@ from headgate.runtime.settings import Settings
 from headgate.server.gateway import Gateway
 from headgate.server.lines import BACKGROUND, LineDoor, intake_for_lines
 
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 20.0
 """How long one try of a job waits for quota: then another job has its place."""
 DEADLINE_S: Final = 600.0
 
