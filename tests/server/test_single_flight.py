@@ -241,6 +241,22 @@ async def test_deadline_of_a_flight_is_the_latest_of_those_aboard() -> None:
         nothing_is_left(house)
 
 
+async def test_first_caller_whose_time_is_over_is_told_so_while_the_others_go_on() -> None:
+    """An honest refusal at its own deadline; the flight is theirs then."""
+    fault = Fault(FaultKind.SLOW, delay_s=2.0, times=2)
+    async with open_house(pretend(fault), keys="ab", route="first_token_target_s = 9.0") as house:
+        hasty = asyncio.create_task(house.ask(asked(), x_headgate_deadline_ms="600", x_headgate_local="off"))
+        await under_way(house)
+        patient = asyncio.create_task(house.ask(asked(), x_headgate_deadline_ms="8000"))
+        late = await hasty
+        assert (late.status, late.error["code"]) == (503, "deadline_exceeded")
+        assert not patient.done()
+        answer = await patient
+        assert (answer.status, answer.label("cache")) == (200, "shared")
+        assert len(house.seen) == 2
+        nothing_is_left(house)
+
+
 async def test_single_flight_can_be_switched_off() -> None:
     """`[cache] single_flight = false`: everybody asks for themselves until there is an answer."""
     async with open_house(pretend(pace=SLOW), toml="[cache]\nsingle_flight = false") as house:

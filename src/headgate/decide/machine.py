@@ -31,7 +31,7 @@ from headgate.domain.answer import Source
 from headgate.domain.fact import AnswerDiscarded, PromptScreened
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.limits import Deployment
-from headgate.domain.request import Check
+from headgate.domain.request import Check, Request
 from headgate.domain.time import Instant, Seconds
 
 if TYPE_CHECKING:
@@ -356,13 +356,17 @@ def _not_recalled(gate: "Gate", journey: Journey, event: e.CacheMissed, now: Ins
 
 def _extended(gate: "Gate", journey: Journey, event: e.Extended, now: Instant) -> Actions:  # noqa: ARG001
     """What is decided from here on has more time; a call that is under way has what it was given."""
-    request, journey.extended = journey.request, True
-    journey.request = msgspec.structs.replace(
+    journey.request, journey.extended = extended(journey.request, event), True
+    return ()
+
+
+def extended(request: Request, event: e.Extended) -> Request:
+    """The request with as much time as the event gives, and never less than it had."""
+    return msgspec.structs.replace(
         request,
         deadline_at=max(request.deadline_at, event.deadline_at),
         patience_until=max(request.patience_until, event.patience_until),
     )
-    return ()
 
 
 def _screened(gate: "Gate", journey: Journey, event: e.Screened, now: Instant) -> Actions:

@@ -114,6 +114,11 @@ class Cache:
         return tuple(self._far.values())
 
     @property
+    def memory_ttl_s(self) -> Seconds:
+        """How long memory keeps an entry."""
+        return self._near.ttl_s
+
+    @property
     def waits(self) -> bool:
         """Whether a look-up may have to wait for a network."""
         return bool(self._far)

@@ -15,6 +15,7 @@ from headgate.decide import events as e
 from headgate.decide.advance import Recorder, advance
 from headgate.decide.gate import Gate
 from headgate.decide.journey import Journey, Phase
+from headgate.decide.machine import extended
 from headgate.domain.answer import Reply, Source
 from headgate.domain.fact import Fact
 from headgate.domain.failure import Failure, FailureKind
@@ -246,8 +247,11 @@ class Run(msgspec.Struct, eq=False):
 
     def extend(self, deadline_at: Instant, patience_until: Instant) -> None:
         """Somebody with more time waits for this too. Nothing once it is over."""
-        if self.journey.phase not in {Phase.NEW, Phase.RESERVING, Phase.FAILED}:
-            self.driver.turn(self, e.Extended(deadline_at, patience_until))
+        journey, longer = self.journey, e.Extended(deadline_at, patience_until)
+        if journey.phase is Phase.NEW:  # it arrives with it
+            journey.request = extended(journey.request, longer)
+        else:
+            self.driver.turn(self, longer)
 
     async def done(self, action: a.Action) -> e.Event:
         """What came of an action that is no call."""

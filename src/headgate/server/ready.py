@@ -156,7 +156,7 @@ class ReadyAnswers:
             lines,
             body,
             now - age_s,
-            now - age_s + entry.ttl_s,
+            now + min(entry.ttl_s - age_s, self._cache.memory_ttl_s),
             self._marks.generation,
             tokens_of(entry),
             request.tenant,
