@@ -31,6 +31,8 @@ from headgate.catalog.english import english_words
 
 SLIP_MIN_CHARS: Final = 5
 """Shorter words are too near to others for a slip to be told."""
+SLIP_MAX_CHARS: Final = 30
+"""Longer ones are no words."""
 PIECES_PER_SLIP: Final = 4
 """One slip is overlooked for so many pieces, and at least one."""
 SHARED_MOST: Final = 0.8
@@ -154,8 +156,8 @@ def _is_slip(one: Piece, other: Piece) -> bool:
     one is English, and neither is a name."""
     if one.kind is not Kind.WORD or other.kind is not Kind.WORD:
         return False
-    shorter = min(len(one.text), len(other.text))
-    if shorter < SLIP_MIN_CHARS or one.text[0] != other.text[0]:
+    shorter, longer = sorted((len(one.text), len(other.text)))
+    if shorter < SLIP_MIN_CHARS or longer > SLIP_MAX_CHARS or one.text[0] != other.text[0]:
         return False
     if not one.text.isalpha() or not other.text.isalpha():
         return False

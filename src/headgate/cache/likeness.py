@@ -10,7 +10,7 @@ MAX_VECTORS_PER_TENANT: Final = 10_000
 """Beyond it the vector that was of use the longest ago goes. 10,000 of 256 dimensions are 10 MB."""
 MOST_VECTORS_PER_TENANT: Final = 50_000
 """More are too many to be compared one by one."""
-MAX_TEXT_CHARS: Final = 4_000
+MAX_TEXT_CHARS: Final = 2_000
 """Longer messages are neither looked up nor kept: in them a word that turns the meaning is lost in the crowd."""
 
 

@@ -25,6 +25,9 @@ MAX_BYTES: Final = 256 * 1024 * 1024
 CANDIDATES: Final = 8
 """So many of the nearest are compared word by word."""
 FIRST_ROWS: Final = 16
+ROWS_AT_ONCE: Final = 512
+"""So few that the product stays in this thread: helpers of its own would take the cores from those who serve, and on a
+busy machine twice the time."""
 ENTRY_BYTES: Final = 400
 """What stands beside a vector and its message, about."""
 
@@ -92,7 +95,10 @@ class _Shelf:
         """The nearest that reach the threshold, nearest first."""
         import numpy as np
 
-        cosines = self.matrix[: len(self.entries)] @ vector
+        cosines = np.empty(len(self.entries), dtype=np.float32)
+        for start in range(0, len(cosines), ROWS_AT_ONCE):
+            part = slice(start, min(start + ROWS_AT_ONCE, len(cosines)))
+            np.dot(self.matrix[part], vector, out=cosines[part])
         count = min(CANDIDATES, len(cosines))
         rows = np.argpartition(cosines, -count)[-count:] if len(cosines) > count else np.arange(len(cosines))
         found = [(float(cosines[row]), self.entries[row]) for row in rows if cosines[row] >= threshold]
@@ -149,7 +155,7 @@ class SimilarRequests:
     ) -> Looked:
         """The nearest earlier request that asks the same; `meaning` says what its vectors see (see `guards`).
 
-        0.2 ms with 10,000 vectors in the context, and some 20 µs for each candidate.
+        0.3 ms with 10,000 vectors in the context, and some 20 µs for each candidate.
         """
         held = self._tenants.get(tenant)
         shelf = None if held is None else held.shelves.get(context)
