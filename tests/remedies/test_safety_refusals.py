@@ -7,6 +7,7 @@ import pytest
 from tests.remedies.house import BIG, House, chat, open_house, pretend
 
 from headgate.domain.fact import PromptScreened
+from headgate.observe.tally import Tally
 from headgate.protocol.rephrasing import BEFORE
 from headgate.runtime.screening import blocklist_of
 from headgate.runtime.settings import InvalidSettings, SafetySettings
@@ -101,6 +102,10 @@ async def test_route_that_only_logs() -> None:
         assert (answer.status, answer.label("source")) == (200, "upstream")
         assert screened(house) == [(("violence",), False)]
         assert "b0mb" not in repr(house.facts)
+        tally = Tally()
+        for fact in house.facts:
+            tally(fact)
+        assert tally.screened == {("violence", "logged"): 1}
 
 
 def test_lists_in_files(tmp_path: Path) -> None:

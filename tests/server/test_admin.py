@@ -19,6 +19,7 @@ from headgate.cache.entry import Entry
 from headgate.cache.key import space_of
 from headgate.cache.marks import marks_of
 from headgate.cache.rules import CacheScope
+from headgate.domain.fact import PromptScreened
 from headgate.observe.tally import Tally
 from headgate.runtime.admin_pass import AdminPass, pass_path, read_pass
 from headgate.runtime.cache import Ticket
@@ -394,6 +395,7 @@ async def test_metrics_are_what_was_counted(tmp_path: Path) -> None:
         await at.house.ask(b'{"model":"openai/gpt-oss-120b","messages":[]}')
         for fact in at.house.facts:
             at.tally(fact)
+        at.tally(PromptScreened(0.0, "r", "local", ("violence", "rude"), is_blocked=True))
         answer = await at.ask("GET", "/metrics")
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
         found = samples(answer.body)
@@ -403,6 +405,7 @@ async def test_metrics_are_what_was_counted(tmp_path: Path) -> None:
         assert sum(v for (name, _), v in found.items() if name == "headgate_remedies_total") == 1
         assert found["headgate_cache_hits_total", ("memory",)] == 1
         assert found["headgate_cache_entries", ("memory",)] == 1
+        assert found["headgate_prompts_screened_total", ("rude", "blocked")] == 1
         assert found["headgate_in_flight", ()] == 0
         assert found["headgate_keys", ()] == 1
 

@@ -17,6 +17,7 @@ from headgate.runtime.settings_cache import CacheSettings
 from headgate.runtime.settings_cache_similar import SimilarTable
 from headgate.runtime.settings_convert import fields_of, is_section, members
 from headgate.runtime.settings_environment import CHOOSERS, SHORT
+from headgate.runtime.settings_safety import SafetySettings
 from headgate.runtime.settings_skills import TaskSkillTable
 
 INTRODUCTION: Final = """\
@@ -58,6 +59,7 @@ SECTIONS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
     ("[waiting_room]", model.WaitingRoomSettings),
     ("[upstream]", model.UpstreamSettings),
     ("[local]", model.LocalSettings),
+    ("[local.safety]", SafetySettings),
     ("[local.tasks.TASK]", TaskSkillTable),
     ("[handling]", model.HandlingSettings),
     ("[cache]", CacheSettings),

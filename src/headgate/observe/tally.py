@@ -5,7 +5,7 @@ from typing import Final
 
 from headgate.decide.giving_up import CLIENT_GONE
 from headgate.domain.answer import Source
-from headgate.domain.fact import Alert, CallEnded, DeliveryTried, Fact, JobEnded, RequestFinished
+from headgate.domain.fact import Alert, CallEnded, DeliveryTried, Fact, JobEnded, PromptScreened, RequestFinished
 
 REFUSED: Final = "refused"
 CANCELLED: Final = "cancelled"
@@ -32,6 +32,7 @@ class Tally:
         "cost_nanousd",
         "deliveries",
         "jobs",
+        "screened",
     )
 
     def __init__(self) -> None:
@@ -45,6 +46,8 @@ class Tally:
         """Background jobs that ended, by kind and by how."""
         self.deliveries: Counter[tuple[str, str]] = Counter()
         """Tries to tell a webhook of a job, by target; `arrived` or `failed`."""
+        self.screened: Counter[tuple[str, str]] = Counter()
+        """Prompts that held something of the blocklist, by category; `blocked` or `logged`."""
 
     def __call__(self, fact: Fact) -> None:
         """Count a fact."""
@@ -64,6 +67,8 @@ class Tally:
             self.jobs[fact.kind, fact.status] += 1
         elif isinstance(fact, DeliveryTried):
             self.deliveries[fact.target, "arrived" if fact.arrived else "failed"] += 1
+        elif isinstance(fact, PromptScreened):
+            self.screened.update((category, "blocked" if fact.is_blocked else "logged") for category in fact.categories)
 
     def _finished(self, fact: RequestFinished) -> None:
         if fact.parts:

@@ -315,6 +315,7 @@ class LocalSettings(Section, frozen=True):
     personas: Annotated[str, Meta(min_length=1, max_length=4_096)] | None = None
     """A folder with persona libraries (`*.toml`) of your own for the skill `reply`, beside those that ship."""
     safety: SafetySettings = SafetySettings()
+    """Words and phrases that are not wanted: see `[local.safety]`."""
     min_confidence: Confidence = MIN_CONFIDENCE
     """How sure a skill must be to answer in place of a model; below it the template or a refusal does."""
     tasks: dict[TaskName, SkillName | TaskSkillTable] = {}

@@ -65,6 +65,8 @@ def _of_gateway(visit: AdminVisit) -> "Iterable[Metric]":
         _by({remedy.value: count for remedy, count in gate.remedies_taken.items()}),
     )
     yield _counter("tokens", "Tokens that providers counted", ["kind"], _by(tally.tokens))
+    screened = tally.screened.items()
+    yield _counter("prompts_screened", "Prompts with blocked terms, by category", ["category", "outcome"], screened)
     yield _counter("alerts", "What an operator should have heard of", ["kind"], _by(tally.alerts))
     yield _counter("cost_usd", "What answers cost, by the catalogue's prices", [], [((), tally.cost_nanousd * NANO)])
     yield _gauge("in_flight", "Requests that are being answered", [], [((), gateway.in_flight)])
