@@ -114,7 +114,11 @@ def _places(words: list[Word]) -> dict[str, list[int]]:
     """Where each word stands, also under its first letters."""
     places: dict[str, list[int]] = {}
     for at, word in enumerate(words):
-        places.setdefault(word.folded[:_STEM], []).append(at)
+        stem = word.folded[:_STEM]
+        if stem in places:
+            places[stem].append(at)
+        else:
+            places[stem] = [at]
     return places
 
 

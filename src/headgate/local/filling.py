@@ -75,7 +75,7 @@ def fill(
     text = text[:TEXT_CHARS_MAX]
     entities = (extract(text) if found is None else found).entities
     known = {label.name: label for label in labels or () if isinstance(label, Label)}
-    filling = _Filling(text, schema, known, plain_fields(text, schema), feeds)
+    filling = _Filling(text, schema, known, feeds)
     value = filling.value("", schema, _Scope(0, len(text), entities), 0, ())
     best = fitted(value if value is not _NOTHING else {}, schema)
     fields = counted_fields(schema)
@@ -116,10 +116,10 @@ class _Filling:
         text: str,
         root: Mapping[str, Any],
         known: Mapping[str, Label],
-        labelled: Mapping[str, Any],
         feeds: Feeds,
     ) -> None:
-        self.text, self.root, self.known, self.labelled, self.feeds = text, root, known, labelled, feeds
+        self.text, self.root, self.known, self.feeds = text, root, known, feeds
+        self.labelled: Mapping[str, Any] | None = None
         self.sure: dict[tuple[str, ...], float] = {}
         self.evidence: list[Evidence] = []
 
@@ -322,6 +322,8 @@ class _Filling:
 
     def of_label(self, path: tuple[str, ...]) -> Any:
         """What the text itself names so, on a line of its own."""
+        if self.labelled is None:
+            self.labelled = plain_fields(self.text, self.root)
         found: Any = self.labelled
         for name in path:
             found = found.get(name) if isinstance(found, dict) else None

@@ -8,6 +8,8 @@ import re
 import unicodedata
 from typing import Final, NamedTuple
 
+import msgspec
+
 _MARKS: Final = "\u0300-\u036f\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0d7f\u200c\u200d"
 _WORD: Final = re.compile(rf"[^\W_][\w{_MARKS}]*+")
 _END: Final = re.compile(
@@ -20,7 +22,7 @@ _ABBREVIATIONS: Final = frozenset(_SHORT.split())
 _BULLET: Final = re.compile(r"[-*\u2022\u2013]\s+|\d{1,2}[.)]\s+")
 
 
-class Word(NamedTuple):
+class Word(msgspec.Struct, frozen=True, gc=False):
     """A word, and the form of it that is compared: NFKC, case folded."""
 
     start: int

@@ -19,7 +19,7 @@ from headgate.decide.machine import extended
 from headgate.domain.answer import Reply, Source
 from headgate.domain.fact import Fact
 from headgate.domain.failure import Failure, FailureKind
-from headgate.domain.request import Request
+from headgate.domain.request import Check, Request
 from headgate.domain.time import NEVER, Instant
 from headgate.local.skills import NO_SUPPLIES, Supplies
 from headgate.local.template import LocalAnswer
@@ -96,6 +96,7 @@ class Driver:
         self.relays_errors = relays_errors
         self.screening = screening
         self.supplies = supplies
+        self.loaded_skills: set[tuple[str, Check]] = set()
         self._waiting: dict[str, Run] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: Instant = NEVER
@@ -296,8 +297,11 @@ class Run(msgspec.Struct, eq=False):
     async def answer_locally(self, action: a.AnswerLocally) -> e.AnsweredLocally:
         """By the skill that the request names, in a thread where that may take long, or by the template."""
         request, supplies = self.journey.request, self.driver.supplies
-        if request.skill is not None and request.prompt.characters > LONG_TEXT_CHARS:
+        skill, loaded = request.skill, self.driver.loaded_skills
+        is_cold = skill is not None and (skill.name, request.check) not in loaded  # its first use imports what it needs
+        if skill is not None and (is_cold or request.prompt.characters > LONG_TEXT_CHARS):
             self.local = await asyncio.to_thread(self.errand.answer_locally, request, action.reason, supplies)
+            loaded.add((skill.name, request.check))
         else:
             self.local = self.errand.answer_locally(request, action.reason, supplies)
         return e.AnsweredLocally(self.local is not None)
