@@ -287,17 +287,21 @@ def test_replies_beside_more_jobs_than_there_is_quota(tmp_path: Path) -> None:
         running_gateway(config=config, environ={}, store=tmp_path / "s.sqlite3", simulator=SPARE) as running,
         httpx.Client(base_url=running.v1, timeout=WITHIN_S) as client,
     ):
+        began, taken = time.monotonic(), 0
         for _ in range(40):
             client.post("/jobs", json=spec).raise_for_status()
+        while taken < 10:
+            assert time.monotonic() - began < WITHIN_S, f"{taken} jobs were done"
+            taken = client.get("/jobs?limit=1").json()["counts"]["done"]
+        most = 11 + (time.monotonic() - began) / 3.0
         gate = running.gateway.driver.gate
-        assert running.eventually(lambda: gate.room.waiting() >= 20), "the flood does not wait for quota"
-        taken = client.get("/jobs?limit=1").json()["counts"]["done"]
+        assert running.eventually(lambda: gate.room.waiting() >= 10), "the flood does not wait for quota"
         names = [
             client.post("/chat/completions", json=asking(cache="off")).raise_for_status().headers["x-request-id"]
             for _ in range(8)
         ]
         stories = [client.get(f"/requests/{name}").json() for name in names]
-    assert 5 <= taken <= 11
+    assert taken <= most
     assert [story["waited_ms"] for story in stories] == [0.0] * 8
     assert {story["source"] for story in stories} == {"upstream"}
 
