@@ -63,6 +63,7 @@ async def test_equal_requests_share_one_call(stream: bool) -> None:
         assert len({answer.body for answer in answers}) == 1
         assert [answer.label("source") for answer in answers] == ["upstream", *["cache"] * 5]
         assert {answer.label("calls") for answer in answers[1:]} == {"0"}
+        assert all(float(answer.label("overhead-ms") or 0) < 150 for answer in answers)
         assert {answer.label("model-served") for answer in answers} == {BIG}
         told = facts(house)
         assert sorted(fact.calls for fact in told) == [0, 0, 0, 0, 0, 1]

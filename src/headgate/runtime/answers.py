@@ -274,6 +274,7 @@ class Answers:
         assert served is not None
         shared = self._again(request, served.provider, served.model, journey.usage)
         shared.cache, shared.age_s = SHARED, 0.0
+        shared.upstream_s = self._driver.clock.now() - request.arrived_at  # it was waited for, as by who asked
         return shared
 
     def _tell_shared(self, flight: Flight, shared: Answered) -> None:

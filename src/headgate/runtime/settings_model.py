@@ -172,6 +172,7 @@ class DefaultSettings(Section, frozen=True):
     rephrase: bool = False
     safety: RouteSafety = RouteSafety.OFF
     cache: RouteCache = RouteCache.AUTO
+    """The cache for requests that do not say: `auto` at temperature 0, `on` for all, `off` for none."""
     trim: bool = False
 
 

@@ -77,8 +77,8 @@ class ReadyAnswers:
     def digest(
         self, headers: Iterable[tuple[bytes, bytes]], identity: Identity, path: str, body: bytes
     ) -> bytes | None:
-        """What a request is known by: everything that its answer may depend on. None for one that never has a ready
-        answer. About 1.5 µs for 700 bytes."""
+        """What a request is known by: everything that its answer may depend on, and whatever its key is allowed. None
+        for one that never has a ready answer. About 1.5 µs for 700 bytes."""
         if identity.own_key is not None or len(body) > MOST_BODY_BYTES:
             return None
         who = (identity.tenant, identity.admin, path)
