@@ -190,6 +190,18 @@ async def test_what_was_forgotten_answers_nothing() -> None:
         assert (await text_of(house, asked(AGAIN)))[0] == "miss"
 
 
+async def test_a_wrong_answer_can_be_taken_away() -> None:
+    """Explain tells the key of the answer that was given, not of the request that it was given to."""
+    async with open_house(pretend(), route=ON) as house:
+        first = explained(await house.ask(asked(FIRST), x_headgate_explain="true"))
+        again = explained(await house.ask(asked(AGAIN), x_headgate_explain="true"))
+        assert again["cache_key"] == first["cache_key"]
+        cache = house.gateway.cache
+        assert cache is not None
+        assert (await cache.invalidate(Kind.KEY, again["cache_key"])).tiers == {"memory": "deleted"}
+        assert (await text_of(house, asked(AGAIN)))[0] == "miss"
+
+
 async def test_many_at_once() -> None:
     """Requests of many shapes at the same time: every similar answer is the answer to its own question."""
     topics = ("order", "refund", "parcel", "invoice", "password", "address")

@@ -30,7 +30,9 @@ class Difference(StrEnum):
 
 
 class Likeness(msgspec.Struct, frozen=True, gc=False):
-    """What is told of a search: how near the nearest came, and what kept it apart if it did not answer."""
+    """What is told of a search: how near the nearest came, what kept it apart if it did not answer, and the key of its
+    answer if it did."""
 
     similarity: float | None = None
     kept_apart: Difference | None = None
+    key: str | None = None

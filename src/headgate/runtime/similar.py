@@ -80,7 +80,8 @@ class Similar:
         found = await self._answer(Ticket(looked.near.key, ticket.space, ticket.models))
         if found is None:
             self.requests.forget(space, looked.near.key)
-        return Sought(vector, Likeness(looked.near.similarity), found)
+            return Sought(vector, Likeness(looked.near.similarity))
+        return Sought(vector, Likeness(looked.near.similarity, key=looked.near.key), found)
 
     def remember(self, wish: SimilarWish, ticket: Ticket, vector: "Vector", ttl_s: Seconds) -> None:
         """An answer to this request was kept."""

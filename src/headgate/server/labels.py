@@ -93,7 +93,7 @@ def labels(
             request.candidates,
             journey.tried,
             tuple(notes)[:MAX_NOTES],
-            cache_key,
+            like.key or cache_key,
             None if like.similarity is None else round(like.similarity, 4),
             like.kept_apart,
         )
