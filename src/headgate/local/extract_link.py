@@ -11,7 +11,6 @@ from typing import Final
 from headgate.local.extract_types import Entity, Kind
 from headgate.local.extract_view import View
 
-HOST_CHARS_MAX: Final = 253
 LABEL_CHARS_MAX: Final = 63
 URL_CHARS_MAX: Final = 2_048
 """A longer one is cut: nobody's link is."""
@@ -52,7 +51,7 @@ _NO_DOMAINS: Final = frozenset(("asp.net", "ado.net", "vb.net", "ml.net", "syste
 _SCHEME: Final = re.compile(r"(?<![a-z0-9])(h[tx]{2}ps?|ftps?)(?:\s?:\s?//|\[:\]//|:/\\|;//)\s?")
 _SCHEME_CHARS: Final = 10
 """How far before its slashes a scheme may begin."""
-_BODY: Final = re.compile(r"[^\s<>\"'`{}|\\^।॥“”‘’«»…。，、]{1,2048}")
+_BODY: Final = re.compile(rf"[^\s<>\"'`{{}}|\\^।॥“”‘’«»…。，、]{{1,{URL_CHARS_MAX}}}")
 _BARE: Final = re.compile(r"(?:[a-z0-9][a-z0-9-]{0,62}\.){1,6}+(?<=\.)([a-z][a-z0-9-]{1,23})(?![\w@-])")
 _HOST_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789-"
 _HOST: Final = re.compile(r"(?:[^\s/?#@]{1,120}@)?((?:[\w-]{1,63}\.)*[\w-]{1,63}\.?)(:\d{1,5})?(?=[/?#\s,.;:!)\]]|$)")
