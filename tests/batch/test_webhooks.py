@@ -136,6 +136,31 @@ def test_who_is_told_of_what(tmp_path: Path) -> None:
     assert targets == {"plain": {"all"}, "named": {"all", "ops"}, "failed": {"all", "failures"}}
 
 
+def test_scam_that_a_security_team_hears_of(tmp_path: Path) -> None:
+    """Of a scam and of a harmless message the collector is told of the scam alone, with its score and categories, and
+    without a word of it."""
+    scam = (
+        "URGENT: your bank account is blocked. Update your KYC now at http://sbi-kyc-verify.top/login and share OTP "
+        "and your card PIN, or pay Rs 4999 to unblock@okaxis within 24 hours to avoid legal action."
+    )
+    harmless = "Shall we have lunch at one? I will bring the photographs of the garden."
+    with receiver() as soc:
+        target = hook("soc", soc.url, 'all_jobs = true\nmin_score = 0.7\nformat = "siem"')
+        with telling(tmp_path, target) as (_, client):
+            jobs = [made(client, {"kind": "local", "skill": "risk", "text": text}) for text in (harmless, scam)]
+            assert set(told(client, jobs[1])) == {"soc"}
+            assert told(client, jobs[0]) == {}
+            result = client.get(f"/jobs/{jobs[1]}").json()["result"]
+    (heard,) = soc.heard
+    assert heard.is_signed
+    event = heard.json
+    assert event["headgate"]["job"] == jobs[1]
+    assert event["event"]["risk_score"] == pytest.approx(100 * result["score"], abs=0.01)
+    assert event["event"]["severity"] >= 7
+    assert event["headgate"]["categories"] == result["categories"] != []
+    assert "sbi-kyc-verify" not in heard.body.decode()
+
+
 def row(result: bytes | None, status: JobStatus = JobStatus.DONE, problem: str = "") -> JobRow:
     return JobRow("job_1", "acme", "local", status, "req_1", "", 1.0, 1.0, 1.0, 2.0, 1, 0, 0, problem, result)
 
