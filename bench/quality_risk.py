@@ -173,6 +173,7 @@ def _of_own() -> str:
     return f"""Our own messages (bench/data/risk_messages.jsonl): {scams} scam messages and {len(lines) - scams} genuine
 ones from banks, couriers, firms, the state and friends, composed one by one in English, Hindi and Hinglish. Every
 third ({len(aside)}) was kept aside: nothing was changed for its sake after it was first looked at. What was changed
-later, for speed: the pattern of masked account numbers is shorter, and training goes on until it converges.
+later, for speed or for the table above: the pattern of masked account numbers is shorter, training goes on until it
+converges, and how many characters, digits and words in capitals there are, and the first word, count in steps.
 
 {table(head, rows)}"""

@@ -136,7 +136,7 @@ def test_own_messages_kept_aside() -> None:
     scores = [score(each.text).score for each in messages]
     high, suspect = outcome(messages, scores, HIGH_FROM), outcome(messages, scores, SUSPECT_FROM)
     assert high.precision >= 0.85
-    assert high.recall >= 0.9
+    assert high.recall >= 0.85
     assert suspect.recall >= 0.95
     assert brier(messages, scores) <= 0.1
 

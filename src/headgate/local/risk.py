@@ -15,7 +15,7 @@ import msgspec
 
 from headgate.local.evidence import Evidence
 from headgate.local.feeds import NO_FEEDS, Feeds
-from headgate.local.risk_features import SHAPES, Features, features
+from headgate.local.risk_features import MARK, SHAPES, Features, features
 from headgate.local.risk_signals import SIGNALS
 from headgate.local.risk_weights import Weights, read
 
@@ -112,5 +112,9 @@ def _speaking(found: Features, weights: Weights) -> list[str]:
 
 def _heavy(found: Features, weights: Weights) -> list[str]:
     """The words that weigh most."""
-    heavy = [(weight, word) for word in found.words if (weight := weights.words.get(word, 0.0)) >= LEAST_WORD_SHOWN]
+    heavy = [
+        (weight, word)
+        for word in found.words
+        if (weight := weights.words.get(word, 0.0)) >= LEAST_WORD_SHOWN and word[:1] != MARK
+    ]
     return [word for _, word in sorted(heavy, reverse=True)[:MAX_WORDS_SHOWN]]

@@ -1,6 +1,7 @@
 """Turns a message into what the risk is weighed by: signals, pairs of them, shapes and words, each with its place."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
@@ -21,6 +22,13 @@ FEWEST_LETTERS: Final = 20
 _CAPITALS: Final = re.compile(r"[A-Z]+")
 _DIGITS: Final = re.compile(r"\d+")
 MOST_WORD_CHARS: Final = 24
+MARK: Final = "^"
+"""What the names of features begin with that lie among the words and are none: no word has it."""
+STEPS_CHARS: Final = (40, 80, 120, 140)
+STEPS_DIGITS: Final = (3, 6, 10, 15)
+STEPS_SHOUTED: Final = (1, 2, 3, 4)
+SHOUTED_CHARS: Final = 3
+"""Capitals in a row that are a shouted word, and no abbreviation of two letters."""
 
 Span = tuple[int, int]
 
@@ -28,7 +36,7 @@ Span = tuple[int, int]
 class Features(msgspec.Struct, frozen=True):
     """What a text has. `places` are spans of signals that patterns found, `phrases` the telling words that others rest
     on, from and to; `spans` turns both into places when somebody asks why. `ordered` are the words as they come,
-    `words` which there are, numbers by their length, since none comes twice."""
+    `words` which there are, numbers by their length, since none comes twice, and marks of how much there is."""
 
     text: str
     places: dict[str, Span]
@@ -73,11 +81,28 @@ def features(text: str) -> Features:
     if not folded.isascii():
         words = [bare(word) for word in words]
     phrases = _find_phrases([word for word in words if word not in LITTLE])
-    shapes = _shapes(text, sum(map(len, words)))
+    capitals, digits = _CAPITALS.findall(text), sum(map(len, _DIGITS.findall(text)))
+    shapes = _shapes(text, sum(map(len, words)), sum(map(len, capitals)), digits)
     if shapes[0] > SHOUTS_FROM:
         places.setdefault("shouting", (0, 0))
     named = {word if word.isalpha() and len(word) <= MOST_WORD_CHARS else _named(word) for word in words}
+    named.update(_steps(len(text), digits, sum(len(each) >= SHOUTED_CHARS for each in capitals)))
+    if words:
+        named.add(f"{MARK}first:{_named(words[0])}")
     return Features(text, places, phrases, words, named, shapes)
+
+
+def _steps(chars: int, digits: int, shouted: int) -> Iterator[str]:
+    """What is known by how many: characters, digits, words in capitals. Each step reached is a mark of its own."""
+    for name, count, steps in (
+        ("chars", chars, STEPS_CHARS),
+        ("digits", digits, STEPS_DIGITS),
+        ("shouted", shouted, STEPS_SHOUTED),
+    ):
+        for step in steps:
+            if count < step:
+                break
+            yield f"{MARK}{name}{step}"
 
 
 def _named(word: str) -> str:
@@ -111,12 +136,10 @@ def _index() -> dict[str, list[tuple[list[str], str]]]:
     return found
 
 
-def _shapes(text: str, letters: int) -> tuple[float, ...]:
+def _shapes(text: str, letters: int, capitals: int, digits: int) -> tuple[float, ...]:
     """`letters` are the characters of words and numbers."""
     if not text:
         return (0.0, 0.0, 0.0)
-    capitals = sum(map(len, _CAPITALS.findall(text)))
-    digits = sum(map(len, _DIGITS.findall(text)))
     letters -= digits
     share = min(1.0, capitals / letters) if letters >= FEWEST_LETTERS else 0.0
     return (share, digits / len(text), min(1.0, len(text) / LONG_CHARS))
