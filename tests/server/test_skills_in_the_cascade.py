@@ -167,6 +167,24 @@ async def test_required_tool_is_never_answered_by_a_skill() -> None:
         assert (await house.ask(body)).label("source") == "upstream"
 
 
+async def test_what_a_text_does_not_say_is_left_to_the_model() -> None:
+    """An image is not seen by any skill, and behind a tool's result the model is to go on."""
+    picture = {"type": "image_url", "image_url": {"url": "https://pictures.example/a.png"}}
+    seen = {"role": "user", "content": [{"type": "text", "text": MESSAGE}, picture]}
+    call = {"id": "c1", "type": "function", "function": {"name": "pay", "arguments": "{}"}}
+    used = [
+        {"role": "user", "content": MESSAGE},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "paid"},
+    ]
+    vision = "qwen/qwen3.8-27b"
+    route = 'skill = "extract"\nskill_first = true'
+    async with open_house(pretend(), route=route, models=()) as house:
+        for body in (chat(model=vision, messages=[seen]), chat(messages=used)):
+            answer = await house.ask(body)
+            assert (answer.status, answer.label("source")) == (200, "upstream"), answer.body
+
+
 TASKS = """
 [local.tasks]
 "payment-extraction" = "extract"

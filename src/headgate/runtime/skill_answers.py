@@ -25,11 +25,13 @@ ENOUGH: Final = frozenset({Level.FULL, Level.PARTIAL})
 def skill_answer(chat: Chat, request: Request, supplies: Supplies, *, whole: bool) -> LocalAnswer | None:
     """The answer of the skill that the route or task names; None where it has none or is less sure than it must be.
 
-    `whole`: a schema that is filled in part is no answer, because a model may still fill all of it.
+    `whole`: a schema that is filled in part is no answer, because a model may still fill all of it. A prompt with
+    images is not understood by its words alone.
     """
     use, text = request.skill, chat.last_user_text
     assert use is not None
-    if not text.strip():
+    is_answered = whole and chat.messages[-1].role != "user"  # a tool's result, say: the model is to go on with it
+    if not text.strip() or chat.prompt.images or is_answered:
         return None
     try:
         if request.check is Check.SCHEMA:
