@@ -68,6 +68,8 @@ class Deliverer:
         self._task: asyncio.Task[None] | None = None
         self._running: dict[str, tuple[str, asyncio.Task[None]]] = {}
         self._given_up: set[str] = set()
+        self._just_tried: set[str] = set()
+        """Whose try ended since the store was asked last: what it said of them is not true any more."""
         self._session: aiohttp.ClientSession | None = None
 
     def has(self, name: str) -> bool:
@@ -111,6 +113,7 @@ class Deliverer:
         try:
             while True:
                 self._changed.clear()
+                self._just_tried.clear()
                 for each in await insist(lambda: self._jobs.due_deliveries(self._clock.wall(), LOOKED_AT)):
                     self._begin(each)
                 await self._wait()
@@ -119,10 +122,10 @@ class Deliverer:
 
     def _begin(self, due: DueDelivery) -> None:
         """Try one, unless it is under way, or too many are: a target that is slow takes no more than its part."""
-        name = due.delivery.target
+        delivery_id, name = due.delivery.id, due.delivery.target
         to_same = sum(target == name for target, _ in self._running.values())
         is_full = len(self._running) >= AT_ONCE or to_same >= AT_ONCE_EACH
-        if is_full or due.delivery.id in self._running or due.delivery.id in self._given_up:
+        if is_full or delivery_id in self._running or delivery_id in self._given_up or delivery_id in self._just_tried:
             return
         task = asyncio.get_running_loop().create_task(self._deliver(due), name=due.delivery.id)
         self._running[due.delivery.id] = name, task
@@ -130,6 +133,7 @@ class Deliverer:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._running.pop(task.get_name(), None)
+        self._just_tried.add(task.get_name())
         self._changed.set()
         if not task.cancelled() and (problem := task.exception()) is not None:
             _log.error("%s is not delivered before the next start", task.get_name(), exc_info=problem)
