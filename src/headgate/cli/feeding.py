@@ -169,7 +169,7 @@ def _sentence(name: str, parsed: "ParsedFeed", *, replaced: bool) -> str:
         (parsed.problem_count, "bad lines"),
     ):
         if count:
-            parts.append(f"{count} {what}")
+            parts.append(f"{count} {what if count > 1 else what.removesuffix('s')}")
     left = f" Left out: {', '.join(parts)}." if parts else ""
     done = "Replaced" if replaced else "Imported"
     return f"{done} {name}: {len(parsed.indicators)} indicators.{left}\n"

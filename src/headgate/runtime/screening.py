@@ -17,8 +17,8 @@ from headgate.runtime.settings_safety import RouteSafety, SafetySettings
 from headgate.runtime.settings_source import InvalidSettings
 
 PLACE: Final = "[local.safety]"
-MAX_SCREENED_CHARS: Final = 200_000
-"""Of one prompt, the newest messages first: what is longer is judged by its end."""
+MAX_SCREENED_CHARS: Final = 100_000
+"""Of one prompt, the newest messages first: a longer one is judged by its end. On the event loop, 0.3 ms for 1,000."""
 
 
 class Screening:
