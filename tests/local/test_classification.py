@@ -2,7 +2,15 @@
 
 import pytest
 
-from headgate.local.classification import LABELS_MAX, Label, classify
+from headgate.local.classification import (
+    LABELS_MAX,
+    REMEMBERED_CHARS_MAX,
+    REMEMBERED_EXAMPLES_MAX,
+    Label,
+    _remembered,
+    _remembered_phrases,
+    classify,
+)
 
 DESK = (
     Label("refund", keywords=("money back", "return", "paise wapas")),
@@ -75,6 +83,25 @@ def test_threshold_decides_and_confidence_stays() -> None:
     sure, unsure = classify("refund", DESK, 0.3), classify("refund", DESK, 0.9)
     assert (sure.label, unsure.label) == ("refund", None)
     assert sure.confidence == unsure.confidence
+
+
+def test_strangers_cannot_fill_the_memory() -> None:
+    """Labels of many words or examples are answered as any, and not remembered."""
+    examples = tuple(f"example number {number} of a very long list" for number in range(REMEMBERED_EXAMPLES_MAX + 1))
+    keywords = tuple(f"{'k' * 150}{number}" for number in range(REMEMBERED_CHARS_MAX // 150))
+    vectors, phrases = _remembered.cache_info().currsize, _remembered_phrases.cache_info().currsize
+    assert classify(examples[7], (Label("long", examples=examples),)).label == "long"
+    assert classify(keywords[-1], (Label("many", keywords=keywords),)).label == "many"
+    assert _remembered.cache_info().currsize == vectors
+    assert _remembered_phrases.cache_info().currsize <= phrases + 1
+
+
+def test_phrases_that_nearly_fit_everywhere_are_looked_for_in_bounds() -> None:
+    """A long phrase in a text of its own words is found, or not, without trying every place."""
+    phrase = " ".join(["aaaa"] * 300) + " bbbb"
+    text = "aaaa " * 4_000
+    labels = tuple(Label(f"l{n}", keywords=(phrase,) * 50) for n in range(50))
+    assert classify(text, labels).confidence <= 1
 
 
 @pytest.mark.parametrize("labels", [(), ("a", "a"), tuple(map(str, range(LABELS_MAX + 1)))])

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from headgate.local.check import satisfies, violations
 from headgate.local.classification import Label
 from headgate.local.extract_types import Kind
-from headgate.local.feeds import Feed, Feeds
-from headgate.local.filling import fill
+from headgate.local.extraction import extract
+from headgate.local.feeds import NO_FEEDS, Feed, Feeds
+from headgate.local.filling import ITEMS_MAX, VALUES_MAX, _Filling, _Scope, fill
 from headgate.local.filling_table import Whole, asked_by, words_of_name
 from headgate.local.indicators import Indicator, IndicatorKind
 from headgate.local.partial import Level
@@ -225,6 +226,25 @@ SCHEMAS: list[Any] = [
     {"properties": []},
     {},
 ]
+
+
+HOSTILE: list[Any] = [
+    {"anyOf": [{"$ref": "#"}] * 30, "properties": {"upi": TEXT}},
+    {"type": "object", "properties": {f"p{n}": {"$ref": "#"} for n in range(200)} | {"note": TEXT}},
+    {"type": "array", "items": {"$ref": "#"}},
+    obj({f"payer{n}_upi": TEXT for n in range(1_000)}),
+    obj({"a": {"anyOf": [{"allOf": [{"$ref": "#"}] * 10}] * 10}}),
+]
+
+
+@pytest.mark.parametrize("schema", HOSTILE, ids=range(len(HOSTILE)))
+def test_schema_that_multiplies_is_looked_at_in_bounds(schema: dict[str, Any]) -> None:
+    """References, alternatives and properties without end cost a bounded look, whatever the text holds."""
+    text = " ".join(f"payer{n} rao{n}@okaxis" for n in range(800))
+    filling = _Filling(text, schema, {}, NO_FEEDS)
+    filling.value("", schema, _Scope(0, len(text), extract(text).entities), 0, ())
+    assert VALUES_MAX - filling.left <= VALUES_MAX * (ITEMS_MAX + 1)
+    assert fill(text, schema) == fill(text, schema)
 
 
 @settings(max_examples=150, deadline=None)

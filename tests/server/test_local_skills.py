@@ -12,7 +12,7 @@ from tests.remedies.house import Answer, House, open_house, pretend
 from headgate.local.skills import SKILLS
 from headgate.runtime.keys import config_line, new_virtual_key
 from headgate.runtime.settings import InvalidSettings, load_settings
-from headgate.server.local_skills import LONG_TEXT_CHARS
+from headgate.server.local_skills import LONG_BODY_BYTES
 
 JSON = {"content-type": "application/json"}
 MESSAGE = "Please refund order 4711 to ramesh.k@okaxis today."
@@ -128,7 +128,7 @@ async def test_long_texts_do_not_hold_up_others() -> None:
     """While large texts are worked on in threads, a short one is answered; all results are right."""
     async with open_house(pretend()) as house:
         long = "The parcel number 4711 is late again and nobody answers. " * 4_000
-        assert len(long) > LONG_TEXT_CHARS
+        assert len(long) > LONG_BODY_BYTES
         large = [asyncio.create_task(post(house, "/v1/local/summary", {"text": long})) for _ in range(4)]
         small = [await post(house, "/v1/local/language", {"text": MESSAGE}) for _ in range(10)]
         assert {answer.json["code"] for answer in small} == {"en"}

@@ -24,6 +24,9 @@ PHRASES_MAX: Final = 200
 PHRASE_CHARS_MAX: Final = 2_000
 TEXT_CHARS_MAX: Final = 20_000
 """Of a longer text only so much is read."""
+REMEMBERED_EXAMPLES_MAX: Final = 50
+REMEMBERED_CHARS_MAX: Final = 20_000
+"""Labels of more are worked out again each time, so that strangers cannot fill the memory."""
 THRESHOLD: Final = 0.35
 EVIDENCE_MAX: Final = 12
 
@@ -44,6 +47,10 @@ _STEM: Final = 4
 """Letters from which a word also stands for its inflected forms."""
 _TAIL: Final = 4
 """Letters that an inflected form may have more."""
+_WORDS_MAX: Final = 12
+"""Words of a keyword phrase that are looked for."""
+_PLACES_MAX: Final = 50
+"""Places of its first word where a phrase is looked for: hostile phrases cost no more than others."""
 _REACH: Final = 2
 """Words before a keyword that may deny it."""
 _NOT: Final = (
@@ -137,9 +144,13 @@ def _by_words(label: Label, words: list[Word], places: dict[str, list[int]]) -> 
     return 1 - doubt, evidence
 
 
-@lru_cache(maxsize=LABELS_MAX)
 def _phrases(label: Label) -> tuple[tuple[tuple[str, ...], float, str], ...]:
-    """The phrases of a label, each once, with what it weighs and what it is."""
+    """The phrases of a label, each once, with what it weighs and what it is; remembered where they are few."""
+    chars = sum(map(len, label.keywords)) + sum(map(len, label.examples)) + len(label.description)
+    return _remembered_phrases(label) if chars <= REMEMBERED_CHARS_MAX else _new_phrases(label)
+
+
+def _new_phrases(label: Label) -> tuple[tuple[tuple[str, ...], float, str], ...]:
     found: dict[tuple[str, ...], tuple[float, str]] = {}
     for keyword in label.keywords:
         found.setdefault(_folded(keyword), (_KEYWORD, f"keyword of {label.name}"))
@@ -151,13 +162,16 @@ def _phrases(label: Label) -> tuple[tuple[tuple[str, ...], float, str], ...]:
     return tuple((phrase, *rest) for phrase, rest in found.items() if phrase)
 
 
+_remembered_phrases: Final = lru_cache(maxsize=LABELS_MAX)(_new_phrases)
+
+
 def _folded(phrase: str) -> tuple[str, ...]:
-    return tuple(part for word in words_of(phrase) for part in word.folded.split("_") if part)
+    return tuple(part for word in words_of(phrase) for part in word.folded.split("_") if part)[:_WORDS_MAX]
 
 
 def _find(phrase: tuple[str, ...], words: list[Word], places: dict[str, list[int]]) -> tuple[int, int] | None:
     """The first and last word of a phrase's first place, the words in their inflected forms too."""
-    for at in places.get(phrase[0][:_STEM], ()):
+    for at in places.get(phrase[0][:_STEM], ())[:_PLACES_MAX]:
         last = at + len(phrase) - 1
         if last < len(words) and all(_is_form(words[at + n].folded, part) for n, part in enumerate(phrase)):
             return at, last
@@ -183,10 +197,11 @@ def _vectors_of(text: str) -> "NDArray[np.float32]":
 
 def _by_examples(examples: Phrases, vectors: "NDArray[np.float32]") -> tuple[float, str]:
     """How like the nearest example a text or a sentence of it is, from 0 to 1, and that example."""
-    cosines = (_remembered(examples) @ vectors.T).max(axis=1)
+    is_small = len(examples) <= REMEMBERED_EXAMPLES_MAX and sum(map(len, examples)) <= REMEMBERED_CHARS_MAX
+    cosines = ((_remembered if is_small else embedded)(examples) @ vectors.T).max(axis=1)
     at = int(cosines.argmax())
     return max(0.0, min(1.0, (float(cosines[at]) - _UNLIKE) / (_ALIKE - _UNLIKE))), examples[at]
 
 
 _remembered: Final = lru_cache(maxsize=128)(embedded)
-"""The vectors of examples, at most 128 labels' (0.4 MB each at the most)."""
+"""The vectors of examples, at most 128 labels' (130 kB each at the most)."""

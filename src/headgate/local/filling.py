@@ -6,6 +6,7 @@ Two values of a kind are not chosen between where the schema asks for several of
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -30,6 +31,10 @@ TEXT_CHARS_MAX: Final = 20_000
 """Of a longer text only so much is read."""
 ITEMS_MAX: Final = 200
 """Items of one list, and properties of one object, that are filled."""
+VALUES_MAX: Final = 2_000
+"""Places of a schema that are looked at in all: alternatives and references within each other multiply."""
+_RIVALS_MAX: Final = 50
+"""Entities, and other properties, that one property is weighed against."""
 EVIDENCE_MAX: Final = 50
 LABELLED: Final = 0.8
 """How sure a value is that the text itself names (`Order: 4711`)."""
@@ -109,7 +114,7 @@ class _Scope(msgspec.Struct, frozen=True):
 class _Filling:
     """One filling: what is known of the text, and how sure each filled path is."""
 
-    __slots__ = ("evidence", "feeds", "known", "labelled", "root", "sure", "text")
+    __slots__ = ("evidence", "feeds", "known", "labelled", "left", "root", "sure", "text")
 
     def __init__(
         self,
@@ -120,6 +125,7 @@ class _Filling:
     ) -> None:
         self.text, self.root, self.known, self.feeds = text, root, known, feeds
         self.labelled: Mapping[str, Any] | None = None
+        self.left = VALUES_MAX
         self.sure: dict[tuple[str, ...], float] = {}
         self.evidence: list[Evidence] = []
 
@@ -130,7 +136,8 @@ class _Filling:
     def value(self, name: str, declared: Any, scope: _Scope, depth: int, path: tuple[str, ...]) -> Any:
         """What a property of this name gets; _NOTHING where the text has nothing for it."""
         schema = resolved(declared, self.root)
-        if depth > DEPTH_MAX or not schema:
+        self.left -= 1
+        if depth > DEPTH_MAX or not schema or self.left < 0:
             return _NOTHING
         for branch in branches_of(schema):
             found = self.value(name, {**branch, "title": schema.get("title")}, scope, depth + 1, path)
@@ -168,14 +175,14 @@ class _Filling:
         own = asked_by(name, properties_of(schema)[name] if isinstance(properties_of(schema)[name], Mapping) else {})
         if not own.kinds:
             return scope
-        alike = [entity for entity in scope.entities if entity.kind in own.kinds]
+        alike = [entity for entity in scope.entities if entity.kind in own.kinds][:_RIVALS_MAX]
         if own.who and (near := [each for each in alike if self.is_said_of(each, own.who)]):
             return msgspec.structs.replace(scope, entities=tuple(near))
         others = [
             other
-            for other, declared in properties_of(schema).items()
+            for other, declared in islice(properties_of(schema).items(), ITEMS_MAX)
             if other != name and isinstance(declared, Mapping) and _same(own, asked_by(other, declared))
-        ]
+        ][:_RIVALS_MAX]
         if not others:
             return scope
         claimed = {

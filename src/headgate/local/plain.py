@@ -14,7 +14,9 @@ from headgate.local.schema_walk import DEPTH_MAX, properties_of, resolved, types
 TEXT_CHARS_MAX: Final = 100_000
 """Of a longer text only so much is read."""
 FIELDS_MAX: Final = 200
-"""Fields that are looked for."""
+"""Fields of one object that are looked for."""
+PLACES_MAX: Final = 1_000
+"""Properties that are looked at in all: references within each other multiply."""
 
 _BULLET: Final = r"[ \t]{0,8}(?:[-*+•]|\d{1,3}[.)])?[ \t]{0,4}"
 _MARK: Final = r"(?:\*\*|__|[*_`\"'])?"
@@ -56,7 +58,7 @@ def plain_fields(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     text = text[:TEXT_CHARS_MAX]
     labelled = _labelled(text)
     found: dict[str, Any] = {}
-    for path, field in _fields(resolved(schema, schema), schema, (), 0):
+    for path, field in _fields(resolved(schema, schema), schema, (), 0, iter(range(PLACES_MAX))):
         value = _value(path, field, labelled, text)
         if value is not None:
             _put(found, path, value)
@@ -64,11 +66,13 @@ def plain_fields(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fields(
-    schema: Mapping[str, Any], root: Mapping[str, Any], path: tuple[str, ...], depth: int
+    schema: Mapping[str, Any], root: Mapping[str, Any], path: tuple[str, ...], depth: int, left: Iterator[int]
 ) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
     """The fields that are no objects themselves, outer ones first."""
     nested = []
     for name, declared in list(properties_of(schema).items())[:FIELDS_MAX]:
+        if next(left, None) is None:
+            return
         field = resolved(declared, root)
         if properties_of(field):
             nested.append((name, field))
@@ -76,7 +80,7 @@ def _fields(
             yield (*path, name), field
     if depth < min(DEPTH_MAX, 3):
         for name, field in nested:
-            yield from _fields(field, root, (*path, name), depth + 1)
+            yield from _fields(field, root, (*path, name), depth + 1, left)
 
 
 def _labelled(text: str) -> dict[str, str]:

@@ -15,8 +15,9 @@ from headgate.server.fetching import watched
 from headgate.server.labels import JSON, LOCAL_MODEL, lines_of, local_labels
 from headgate.server.visit import Visit, send_whole
 
-LONG_TEXT_CHARS: Final = 4_000
-"""Longer texts are worked on in a thread: from here on a skill takes longer than the way there and back."""
+LONG_BODY_BYTES: Final = 4_000
+"""Longer bodies are worked on in a thread: from here on a skill takes longer than the way there and back. Options count
+as well as the text, because examples, schemas and earlier messages are work too."""
 TEXT: Final = "text"
 
 _loaded: Final[set[str]] = set()
@@ -32,7 +33,7 @@ async def run_skill(visit: Visit, body: bytes, started_at: float) -> None:
         return
     text, options, controls = _read(visit, row, body)
     try:
-        if len(text) > LONG_TEXT_CHARS or row.name not in _loaded:
+        if len(body) > LONG_BODY_BYTES or row.name not in _loaded:
             answer = await watched(visit, asyncio.to_thread(_answer, row, text, options, visit.gateway.supplies))
             _loaded.add(row.name)
         else:
