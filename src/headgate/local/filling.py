@@ -82,7 +82,7 @@ def fill(
     known = {label.name: label for label in labels or () if isinstance(label, Label)}
     filling = _Filling(text, schema, known, feeds)
     value = filling.value("", schema, _Scope(0, len(text), entities), 0, ())
-    best = fitted(value if value is not _NOTHING else {}, schema)
+    best = fitted(value if value is not _NOTHING else {}, schema, named=True)
     fields = counted_fields(schema)
     sure = [filling.sure_of(path) for path in fields if ".".join(path) not in best.missing]
     confidence = round(sum(sure) / len(fields), 3) if best.level is not Level.DISCARD else 0.0

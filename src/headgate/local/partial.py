@@ -87,10 +87,15 @@ def extract_partial(text: str, schema: dict[str, Any]) -> Partial | None:
     return best if best is not None and best.share > 0 else None
 
 
-def fitted(value: Any, schema: dict[str, Any]) -> Partial:
-    """A value converted where that is obvious and stripped of what is invalid, and how much of the schema is there."""
-    value = coerced(value, schema)
+def fitted(value: Any, schema: dict[str, Any], *, named: bool = False) -> Partial:
+    """A value converted where that is obvious and stripped of what is invalid, and how much of the schema is there.
+
+    `named`: its members have the schema's own names, so that one which satisfies the schema needs no look.
+    """
     broken = violations(value, schema)
+    if broken or not named:
+        value = coerced(value, schema)
+        broken = violations(value, schema)
     for _ in range(PRUNINGS_MAX):
         pruned = value if isinstance(broken, Problem) else _pruned(value, broken)
         if pruned is value:
