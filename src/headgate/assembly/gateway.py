@@ -8,9 +8,10 @@ from headgate.assembly.caching import add_similar, make_cache
 from headgate.assembly.gate import catalog_of, make_gate
 from headgate.assembly.keeping import Keeping, keeping_of, usage_rows
 from headgate.assembly.skills import supplies_of
-from headgate.assembly.tiers import guarded, sweeper_of, tell_of_trouble
+from headgate.assembly.tiers import guarded, sweeper_of, tell_of_trouble, with_usual_folder
 from headgate.catalog import Catalog
 from headgate.decide.advance import Recorder
+from headgate.decide.gate import Gate
 from headgate.decide.policy import Policy
 from headgate.decide.remedies import ROWS, Rows
 from headgate.domain.fact import Fact
@@ -56,25 +57,14 @@ def make_gateway(
 
     `keeps_quota` is False where a pretend upstream forgets its own. `tell` hears what an operator should know.
     """
-    catalog = catalog_of(settings)
+    settings = with_usual_folder(settings, store if keeps_quota else None)
+    catalog, clock = catalog_of(settings), clock or MonotonicClock()
     gate = make_gate(settings, catalog, dice or random.Random(secrets.randbits(64)), rows, policy)
-    stories, clock, connections = Stories(), clock or MonotonicClock(), _all_connections(settings, environment or {})
+    stories, connections = Stories(), _all_connections(settings, environment or {})
     usage = None if store is None else usage_rows(store, clock, keeps_quota=keeps_quota)
     observe = _tell((stories, *(() if usage is None else (usage,)), *observers))
     cache, sweeper = make_cache(settings, clock, observe), sweeper_of(settings, clock)
-    driver = Driver(
-        gate=gate,
-        clock=clock,
-        connections=connections,
-        secrets=_secrets(settings),
-        observe=observe,
-        recorder=recorder,
-        limits=settings.upstream,
-        mends=settings.local.mend,
-        relays_errors=not settings.handling.remedies,
-        screening=screening_of(settings.local.safety, observe),
-        supplies=supplies_of(settings),
-    )
+    driver = _driver(settings, gate, clock, connections, observe, recorder)
     keeping = keeping_of(store, usage, gate, clock, settings, catalog, keeps_quota=keeps_quota, tell=tell)
     gateway = Gateway(
         driver=driver,
@@ -97,6 +87,29 @@ def make_gateway(
         caching=settings.cache,
     )
     return _with_work(gateway, settings, connections)
+
+
+def _driver(
+    settings: Settings,
+    gate: Gate,
+    clock: Clock,
+    connections: Mapping[str, tuple[Connection, ...]],
+    observe: Callable[[Fact], None],
+    recorder: Recorder | None,
+) -> Driver:
+    return Driver(
+        gate=gate,
+        clock=clock,
+        connections=connections,
+        secrets=_secrets(settings),
+        observe=observe,
+        recorder=recorder,
+        limits=settings.upstream,
+        mends=settings.local.mend,
+        relays_errors=not settings.handling.remedies,
+        screening=screening_of(settings.local.safety, observe),
+        supplies=supplies_of(settings),
+    )
 
 
 def _intake(settings: Settings, catalog: Catalog, driver: Driver) -> Intake:

@@ -1,17 +1,25 @@
-"""Settings to the cache tiers behind memory: each is switched on by its URL, and guarded."""
+"""Settings to the cache tiers behind memory: each switched on by its URL or beside the store, and guarded."""
 
+import hashlib
+import importlib.util
 from collections.abc import Callable, Iterable
 from typing import Final
+
+import msgspec
 
 from headgate.runtime.cache import FarTier
 from headgate.runtime.clock import Clock
 from headgate.runtime.settings import InvalidSettings, Settings
+from headgate.runtime.settings_secret import Secret
 from headgate.store.extras import MissingExtra
 from headgate.store.folder_sweep import Sweeper
 from headgate.store.guarded_tier import CountedTier, GuardedTier, GuardLimits
 from headgate.store.object_tier import InvalidPlace, ObjectTier, place_of
 from headgate.store.redis_tier import RedisTier
+from headgate.store.sqlite import SqliteStore
 
+ANSWERS_FOLDER: Final = "answers"
+"""Beside the store's file."""
 WRITES_TAKE: Final = 10
 """How many look-ups' patience a write may take: nobody waits for it."""
 
@@ -25,17 +33,29 @@ def far_tiers(settings: Settings, clock: Clock) -> tuple[FarTier, ...]:
         url = asked.redis.reveal()
         redis = _made("redis", "is not the URL of a Redis", lambda: RedisTier(url, wall=clock.wall))
         tiers.append(FarTier(_guarded(redis, asked.redis_timeout_ms, clock), asked.redis_ttl_s))
-    if asked.object is not None:
-        text = asked.object.reveal()
-        objects = _made("object", "is no place for objects", lambda: ObjectTier(place_of(text), wall=clock.wall))
+    place = asked.object_place
+    if place is not None:
+        objects = _made("object", "is no place for objects", lambda: ObjectTier(place_of(place), wall=clock.wall))
         tiers.append(FarTier(_guarded(objects, asked.object_timeout_ms, clock), asked.object_ttl_s))
     return tuple(tiers)
+
+
+def with_usual_folder(settings: Settings, store: SqliteStore | None) -> Settings:
+    """The settings with the usual object tier, where they say nothing of one: a folder beside the store that is to hold
+    what the upstreams say; None where they only pretend. Each set of upstreams has its own, since a model of one name
+    may be another one elsewhere."""
+    if store is None or settings.cache.object is not None or importlib.util.find_spec("obstore") is None:
+        return settings
+    origins = sorted(each.origin for provider in settings.providers for each in provider.endpoints)
+    folder = store.path.with_name(ANSWERS_FOLDER) / hashlib.sha256("\n".join(origins).encode()).hexdigest()[:16]
+    cache = msgspec.structs.replace(settings.cache, object=Secret(str(folder)))
+    return msgspec.structs.replace(settings, cache=cache)
 
 
 def sweeper_of(settings: Settings, clock: Clock) -> Sweeper | None:
     """What keeps the folder of an object tier within its bounds; None where there is none."""
     asked = settings.cache
-    folder = None if asked.object is None or not asked.enabled else place_of(asked.object.reveal()).folder
+    folder = None if asked.object_place is None or not asked.enabled else place_of(asked.object_place).folder
     return None if folder is None else Sweeper(folder, wall=clock.wall, max_bytes=asked.object_max_bytes)
 
 

@@ -15,6 +15,7 @@ MIB: Final = 1024 * KIB
 DAY_S: Final = 86_400.0
 LONGEST_S: Final = 30 * DAY_S
 
+OFF: Final = "off"
 REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 
 TierSeconds = Annotated[float, Meta(gt=0, le=LONGEST_S)]
@@ -57,9 +58,15 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """What a request waits for it at most; one that is down, slow or coming and going is asked ever more rarely."""
     object: Secret | None = None
     """Object storage to keep answers in as well: a folder, `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix`
-    or `az://container/prefix`; `?endpoint=http://host:9000&region=...` for other servers that speak S3. Needs
-    `headgate[object]`."""
+    or `az://container/prefix`; `?endpoint=http://host:9000&region=...` for other servers that speak S3; or `off`. Needs
+    `headgate[object]`. Unsaid: a folder beside the store, where there is one and that part is installed."""
     object_ttl_s: TierSeconds = 7 * DAY_S
     object_timeout_ms: TimeoutMs = 300
     object_max_bytes: Annotated[int, Meta(ge=MIB, le=1024 * 1024 * MIB)] = 1024 * MIB
     """Of a folder; the oldest answers go first. A bucket is bounded by a lifecycle rule of its own."""
+
+    @property
+    def object_place(self) -> str | None:
+        """Where the object tier lies; None for nowhere."""
+        place = None if self.object is None else self.object.reveal()
+        return None if place == OFF else place

@@ -46,8 +46,10 @@ class SqliteStore:
         contents: Contents,
         opened: Opened,
         *,
+        path: Path,
         most_queued_rows: int,
     ) -> None:
+        self.path = path
         self._ownership = ownership
         self._connections = (reading, connection)
         self._contents = contents
@@ -109,7 +111,7 @@ class SqliteStore:
         except (OSError, sqlite3.Error) as error:
             connection.close()
             raise store_error(error) from error
-        return cls(ownership, connection, reading, contents, opened, most_queued_rows=most_queued_rows)
+        return cls(ownership, connection, reading, contents, opened, path=path, most_queued_rows=most_queued_rows)
 
     def health(self) -> StoreHealth:
         return self._writer.health()
