@@ -73,13 +73,17 @@ def rows(store: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def killed_while_asking(serve: tuple[str, ...], environ: dict[str, str], client: Client, dice: random.Random) -> None:
-    """One life of the gateway: asked by two clients at once until a kill at a random moment."""
+    """One life of the gateway: asked by two clients until a kill at a random moment, once some were answered."""
+    enough = client.asked + dice.randint(2, 5)
     with started(*serve, environ=environ) as (process, said):
         root = address(said)
         threads = [threading.Thread(target=client.ask, args=(root, random.Random(dice.random()))) for _ in range(2)]
         for thread in threads:
             thread.start()
-        threading.Event().wait(dice.uniform(0.2, 1.5))  # the moment of the kill is what is random here
+        until = time.monotonic() + WITHIN_S
+        while client.asked < enough and time.monotonic() < until:
+            threading.Event().wait(0.01)
+        threading.Event().wait(dice.uniform(0.0, 0.8))  # the moment of the kill is what is random here
         process.send_signal(signal.SIGKILL)
         process.wait(WITHIN_S)
         for thread in threads:
