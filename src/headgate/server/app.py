@@ -16,7 +16,7 @@ from headgate.server.auth import Denied, Identity
 from headgate.server.errors import invalid
 from headgate.server.gateway import Gateway
 from headgate.server.labels import JSON, NO_RETRY, Header, lines_of, request_id
-from headgate.server.visit import Receive, Scope, Send, Visit, refuse, send_whole
+from headgate.server.visit import Receive, Scope, Send, Visit, indirect, refuse, send_whole
 
 ID_BYTES: Final = 12
 IDS_AT_ONCE: Final = 256
@@ -82,7 +82,7 @@ class App:
             await _no_door(scope, send, name, found)
             return
         if method == "HEAD":
-            scope = dict(scope)  # no longer the server's own, so that its usual way is gone, which sends no body
+            scope = indirect(scope)
         visit = Visit(
             self._gateway, scope, receive, send, headers, identity, name, found.given, routes.refuser_of(path)
         )
@@ -93,7 +93,7 @@ class App:
         if scope["path"] == "/readyz":
             status, ready = self._gateway.readiness()
             body = msgspec.json.encode(ready)
-        await send_whole(dict(scope), send, status, lines_of([JSON, request_id(name)]), body)
+        await send_whole(indirect(scope), send, status, lines_of([JSON, request_id(name)]), body)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -111,14 +111,14 @@ async def _no_door(scope: Scope, send: Send, name: str, found: routes.Found) -> 
     """What a path says to a method that it has not: 405, or to OPTIONS what it has. No other origin is let in by it."""
     allow: Header = (b"allow", found.methods.encode())
     if scope["method"] == "OPTIONS":
-        await send_whole(dict(scope), send, 204, lines_of([allow, request_id(name)]), b"")
+        await send_whole(indirect(scope), send, 204, lines_of([allow, request_id(name)]), b"")
         return
     refusal = invalid(f"{scope['method']} is not possible here: use {' or '.join(found.doors)}.", status=405)
     status, headers, body = routes.refuser_of(scope["path"])(refusal, name)
-    await send_whole(dict(scope), send, status, lines_of([*headers, allow]), body)
+    await send_whole(indirect(scope), send, status, lines_of([*headers, allow]), body)
 
 
 async def _unknown(scope: Scope, send: Send, name: str) -> None:
     path, method = scope["path"], scope["method"]
     body = routes.unknown_url(method, path, name)
-    await send_whole(dict(scope), send, 404, lines_of([JSON, request_id(name), NO_RETRY]), body)
+    await send_whole(indirect(scope), send, 404, lines_of([JSON, request_id(name), NO_RETRY]), body)

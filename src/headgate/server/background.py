@@ -33,7 +33,7 @@ from headgate.server.controls import PREFIX, Controls
 from headgate.server.errors import invalid
 from headgate.server.gateway import Gateway
 from headgate.server.labels import EVENT_STREAM
-from headgate.server.visit import Scope, Send
+from headgate.server.visit import Scope, Send, indirect
 from headgate.store.job_rows import NewJob
 from headgate.store.problems import StoreError
 
@@ -187,7 +187,7 @@ class Aside:
     def __init__(
         self, new: Jobs, now: tuple[NewJob, ...], waiting: Sequence[Spec], said: Said, scope: Scope, send: Send
     ) -> None:
-        self.scope: Scope = {**scope, "extensions": {}}  # head and body on their own ways
+        self.scope = indirect(scope)  # head and body on their own ways
         self._new = new
         self._waiting = tuple((new_job_id(), spec) for spec in waiting)
         self._said = said

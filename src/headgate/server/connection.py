@@ -9,8 +9,6 @@ somebody waits, and a task says itself that it is over. Together that is a tenth
 import asyncio
 import logging
 import urllib.parse
-import weakref
-from collections.abc import MutableMapping
 from typing import Any, ClassVar, Final, TypeAlias, cast
 
 import httptools
@@ -45,61 +43,6 @@ Address: TypeAlias = tuple[str, bytes, bytes]
 """Path, raw path and query."""
 
 
-class Direct:
-    """What our own server does beyond ASGI, without waiting: gives a whole body, takes a whole answer, tells of a
-    client who leaves. uvicorn's own way waits for each, needs a task to notice leaving, and looks through every header
-    twice with regular expressions for what cannot be in ours: for thirteen headers that is a tenth of a request.
-
-    There is one for each connection; it serves the request whose scope is handed to it, if that is the latest.
-    """
-
-    __slots__ = ("_protocol",)
-
-    def __init__(self, protocol: "Connection") -> None:
-        self._protocol = weakref.ref(protocol)  # which holds this: a ring would be left to the garbage collector
-
-    def _cycle(self, scope: MutableMapping[str, Any]) -> "Cycle | None":
-        protocol = self._protocol()
-        cycle = None if protocol is None else protocol.cycle
-        return cycle if isinstance(cycle, Cycle) and cycle.scope is scope else None
-
-    def body(self, scope: MutableMapping[str, Any]) -> bytes | None:
-        """The whole body, if it is here already and nobody has taken any of it; None when it is to be received."""
-        cycle = self._cycle(scope)
-        if cycle is None or cycle.more_body or cycle.was_read or cycle.waiting_for_100_continue:
-            return None
-        if cycle.disconnected or cycle.response_complete:
-            return None
-        cycle.message_event.clear()
-        return cycle.take()
-
-    def watch(self, scope: MutableMapping[str, Any]) -> Watch:
-        """A watch of the client who waits for this answer."""
-        cycle = self._cycle(scope)
-        if cycle is None:
-            return Watch(asyncio.current_task())
-        watch = cycle.watch = Watch(cycle.task)
-        if cycle.disconnected:
-            watch.left()
-        return watch
-
-    def answer(self, scope: MutableMapping[str, Any], status: int, lines: bytes, body: bytes) -> bool:
-        """Answer, if nothing stands in the way; False when the answer must go the usual way."""
-        cycle = self._cycle(scope)
-        if cycle is None or cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
-            return False
-        end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
-        cycle.response_started = cycle.response_complete = True
-        cycle.waiting_for_100_continue = False
-        before = cycle.shared.default_lines(cycle.default_headers)
-        cycle.transport.write(b"".join((STATUS_LINE[status], before, lines, end, body)))
-        cycle.message_event.set()
-        if not cycle.keep_alive:
-            cycle.transport.close()
-        cycle.on_response()
-        return True
-
-
 class Signal:
     """An `asyncio.Event` for one waiter, which costs nothing while there is none."""
 
@@ -127,7 +70,13 @@ class Signal:
 
 
 class Cycle(RequestResponseCycle):
-    """One request and its answer."""
+    """One request and its answer.
+
+    Beyond ASGI it gives a whole body, takes a whole answer and tells of a client who leaves, without waiting. uvicorn's
+    own way waits for each, needs a task to notice leaving, and looks through every header twice with regular
+    expressions for what cannot be in ours: for thirteen headers that is a tenth of a request. A door finds it as the
+    extension `DIRECT` of the scope.
+    """
 
     task: asyncio.Task[None] | None = None
     watch: Watch | None = None
@@ -166,9 +115,39 @@ class Cycle(RequestResponseCycle):
                 await self._broke(None)
         finally:
             self.on_response, self.watch = _nothing, None
+            del self.scope["extensions"]  # a ring would be left to the garbage collector
             if self.task is not None:
                 self._tasks.discard(self.task)
                 self.task = None
+
+    def body_now(self) -> bytes | None:
+        """The whole body, if it is here already and nobody has taken any of it; None when it is to be received."""
+        if self.more_body or self.was_read or self.waiting_for_100_continue or self.disconnected:
+            return None
+        self.message_event.clear()
+        return self.take()
+
+    def watched(self) -> Watch:
+        """A watch of the client who waits for this answer."""
+        watch = self.watch = Watch(self.task)
+        if self.disconnected:
+            watch.left()
+        return watch
+
+    def answer_now(self, status: int, lines: bytes, body: bytes) -> bool:
+        """Answer, if nothing stands in the way; False when the answer must go the usual way."""
+        if self.response_started or self.disconnected or self.flow.write_paused:
+            return False
+        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
+        before = self.shared.default_lines(self.default_headers)
+        self.transport.write(b"".join((STATUS_LINE[status], before, lines, end, body)))
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
+        return True
 
     async def _broke(self, error: BaseException | None) -> None:
         _log.error("a request was left without its whole answer", exc_info=error)
@@ -268,7 +247,6 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
         self._refusal = MALFORMED
-        self._extensions: dict[str, Any] = {DIRECT: Direct(self)}
         self._running: Cycle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -344,11 +322,11 @@ class Connection(HttpToolsProtocol):
             "raw_path": raw_path,
             "query_string": query,
             "headers": headers,
-            "extensions": self._extensions,
         }
         before: RequestResponseCycle | None = self.cycle
         self.scope = cast("Any", scope)
         self.cycle = cycle = Cycle(self, scope, keep_alive=version != "1.0" and parser.should_keep_alive())
+        scope["extensions"] = {DIRECT: cycle}
         if before is None or before.response_complete:
             self._begin(cycle)
         else:  # requests that are sent ahead wait for their turn

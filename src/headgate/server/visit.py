@@ -58,7 +58,7 @@ async def read_json(
     if stated.isdigit() and int(stated) > most:
         return too_large(most)
     direct = _direct(scope)
-    if direct is not None and (there := direct.body(scope)) is not None:
+    if direct is not None and (there := direct.body_now()) is not None:
         return too_large(most) if len(there) > most else there
     message: Any = await receive()
     if message["type"] == "http.disconnect":
@@ -99,7 +99,7 @@ async def send_whole(scope: Scope, send: Send, status: int, lines: bytes, body: 
     """A whole answer. `lines` are those of its head, but for the length of the body."""
     lines += b"content-length: %d\r\n" % len(body)
     direct = _direct(scope)
-    if direct is None or not direct.answer(scope, status, lines, body):
+    if direct is None or not direct.answer_now(status, lines, body):
         await send({"type": "http.response.start", "status": status, "headers": headers_of(lines)})
         await send({"type": "http.response.body", "body": body})
 
@@ -107,10 +107,15 @@ async def send_whole(scope: Scope, send: Send, status: int, lines: bytes, body: 
 def watched(scope: Scope) -> Watch:
     """A watch of the client who waits for the answer of the current task. Only our own server tells of its leaving."""
     direct = _direct(scope)
-    return Watch(asyncio.current_task()) if direct is None else direct.watch(scope)
+    return Watch(asyncio.current_task()) if direct is None else direct.watched()
+
+
+def indirect(scope: Scope) -> Scope:
+    """The same request, to be answered in uvicorn's own way, which knows which answers have no body."""
+    return {**scope, "extensions": None}
 
 
 def _direct(scope: Scope) -> Any:
-    """What our own server does at once, where it is ours (`server.connection.Direct`)."""
+    """What our own server does at once, where it is ours (`server.connection.Cycle`)."""
     extensions = scope.get("extensions")
     return None if extensions is None else extensions.get(DIRECT)

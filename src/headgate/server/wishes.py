@@ -4,13 +4,14 @@ It decides whether the cache takes part at all; what may be kept is `headgate.ca
 """
 
 import re
+from collections.abc import Awaitable
 from typing import Final
 
 from headgate.cache.key import Space, canonical, key_of, space_of
 from headgate.cache.rules import CacheMode, CacheScope, looks_up, takes_part, ttl_of
 from headgate.domain.request import Need, Request
 from headgate.protocol.chat import Chat
-from headgate.runtime.answers import Wish
+from headgate.runtime.answers import Answers, Wish
 from headgate.runtime.cache import Ticket
 from headgate.runtime.errand import ChatErrand
 from headgate.runtime.outcome import Answered
@@ -52,16 +53,24 @@ def wish_of(gateway: Gateway, chat: Chat, request: Request, controls: Controls) 
     )
 
 
-async def asked(
+def asked(
     gateway: Gateway, request: Request, errand: ChatErrand, wish: Wish | None, own_key: Secret | None = None
-) -> Answered:
-    """The outcome of a chat, by way of the cache where it has a part in it. What is asked together with others is
-    looked for too, but not kept: it answers other words than its own."""
+) -> Awaitable[Answered]:
+    """The outcome of a chat, by way of the cache where it has a part in it."""
     answers = gateway.answers
     if wish is None or answers is None:
-        return await gateway.ask(request, errand, own_key)
-    if not request.together:
-        return await answers.ask(request, errand, wish)
+        return gateway.ask(request, errand, own_key)
+    return (
+        _asked_together(gateway, answers, request, errand, wish)
+        if request.together
+        else answers.ask(request, errand, wish)
+    )
+
+
+async def _asked_together(
+    gateway: Gateway, answers: Answers, request: Request, errand: ChatErrand, wish: Wish
+) -> Answered:
+    """What is asked together with others is looked for too, but not kept: it answers other words than its own."""
     found = await answers.find(request, wish)
     if found is not None:
         return found
