@@ -13,9 +13,13 @@ ANSWERED: Final = "answered"
 _UPSTREAM, _CACHE, _LOCAL = Source.UPSTREAM, Source.CACHE, Source.LOCAL  # a member looked up costs as much as a call
 
 
+AT_ONCE: Final = 64
+"""Facts that are counted together, which takes half the time of counting each when it comes."""
+
+
 class Tally:
-    """Told every fact; keeps sums only. Its names are few: providers, kinds of failure and of alert. What nearly every
-    request brings is counted in attributes, for about half a microsecond; the rest is rare."""
+    """Told every fact; keeps sums only. Its names are few: providers, kinds of failure and of alert. Whoever reads sums
+    reads those of `up_to_date()`."""
 
     __slots__ = (
         "_answered",
@@ -24,6 +28,7 @@ class Tally:
         "_completion",
         "_failed",
         "_local",
+        "_new",
         "_prompt",
         "_refused",
         "_reused",
@@ -38,6 +43,7 @@ class Tally:
     def __init__(self) -> None:
         self._upstream = self._cached = self._local = self._refused = self._cancelled = 0
         self._prompt = self._completion = self._reused = self.cost_nanousd = 0
+        self._new: list[Fact] = []
         self._answered: dict[str, int] = {}
         self._failed: dict[tuple[str, str], int] = {}
         self.alerts: Counter[str] = Counter()
@@ -51,13 +57,22 @@ class Tally:
 
     def __call__(self, fact: Fact) -> None:
         """Count a fact."""
-        kind = type(fact)
-        if kind is RequestFinished:
-            self._finished(fact)  # type: ignore[arg-type]
-        elif kind is CallEnded:
-            self._called(fact)  # type: ignore[arg-type]
-        else:
-            self._rare(fact)
+        new = self._new
+        new.append(fact)
+        if len(new) >= AT_ONCE:
+            self.up_to_date()
+
+    def up_to_date(self) -> "Tally":
+        """The same, with everything counted that it was told."""
+        for fact in self._new:
+            if type(fact) is RequestFinished:
+                self._finished(fact)
+            elif type(fact) is CallEnded:
+                self._called(fact)
+            else:
+                self._rare(fact)
+        self._new.clear()
+        return self
 
     def _rare(self, fact: Fact) -> None:
         """What most requests never bring."""
