@@ -1,6 +1,7 @@
 """Owns the counts of requests and calls since the start, for the metrics page. Counts decide nothing."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
 from headgate.decide.giving_up import CLIENT_GONE
@@ -18,52 +19,46 @@ AT_ONCE: Final = 64
 
 
 class Tally:
-    """Told every fact; keeps sums only. Its names are few: providers, kinds of failure and of alert. Whoever reads sums
-    reads those of `up_to_date()`."""
+    """Told every fact; keeps sums only. Its names are few: providers, kinds of failure and of alert."""
 
     __slots__ = (
+        "_alerts",
         "_answered",
         "_cached",
         "_cancelled",
         "_completion",
+        "_cost_nanousd",
+        "_deliveries",
         "_failed",
+        "_jobs",
         "_local",
         "_new",
         "_prompt",
         "_refused",
         "_reused",
+        "_screened",
         "_upstream",
-        "alerts",
-        "cost_nanousd",
-        "deliveries",
-        "jobs",
-        "screened",
     )
 
     def __init__(self) -> None:
         self._upstream = self._cached = self._local = self._refused = self._cancelled = 0
-        self._prompt = self._completion = self._reused = self.cost_nanousd = 0
+        self._prompt = self._completion = self._reused = self._cost_nanousd = 0
         self._new: list[Fact] = []
         self._answered: dict[str, int] = {}
         self._failed: dict[tuple[str, str], int] = {}
-        self.alerts: Counter[str] = Counter()
-        """By kind."""
-        self.jobs: Counter[tuple[str, str]] = Counter()
-        """Background jobs that ended, by kind and by how."""
-        self.deliveries: Counter[tuple[str, str]] = Counter()
-        """Tries to tell a webhook of a job, by target; `arrived` or `failed`."""
-        self.screened: Counter[tuple[str, str]] = Counter()
-        """Prompts that held something of the blocklist, by category; `blocked` or `logged`."""
+        self._alerts: Counter[str] = Counter()
+        self._jobs: Counter[tuple[str, str]] = Counter()
+        self._deliveries: Counter[tuple[str, str]] = Counter()
+        self._screened: Counter[tuple[str, str]] = Counter()
 
     def __call__(self, fact: Fact) -> None:
         """Count a fact."""
         new = self._new
         new.append(fact)
         if len(new) >= AT_ONCE:
-            self.up_to_date()
+            self._count()
 
-    def up_to_date(self) -> "Tally":
-        """The same, with everything counted that it was told."""
+    def _count(self) -> None:
         for fact in self._new:
             if type(fact) is RequestFinished:
                 self._finished(fact)
@@ -72,18 +67,19 @@ class Tally:
             else:
                 self._rare(fact)
         self._new.clear()
-        return self
 
     def _rare(self, fact: Fact) -> None:
         """What most requests never bring."""
         if isinstance(fact, Alert):
-            self.alerts[fact.kind.value] += 1
+            self._alerts[fact.kind.value] += 1
         elif isinstance(fact, JobEnded):
-            self.jobs[fact.kind, fact.status] += 1
+            self._jobs[fact.kind, fact.status] += 1
         elif isinstance(fact, DeliveryTried):
-            self.deliveries[fact.target, "arrived" if fact.arrived else "failed"] += 1
+            self._deliveries[fact.target, "arrived" if fact.arrived else "failed"] += 1
         elif isinstance(fact, PromptScreened):
-            self.screened.update((category, "blocked" if fact.is_blocked else "logged") for category in fact.categories)
+            self._screened.update(
+                (category, "blocked" if fact.is_blocked else "logged") for category in fact.categories
+            )
 
     def _finished(self, fact: RequestFinished) -> None:
         if fact.parts:
@@ -104,7 +100,7 @@ class Tally:
             self._prompt += usage.prompt_tokens
             self._completion += usage.completion_tokens
             self._reused += usage.cached_tokens
-        self.cost_nanousd += fact.cost_nanousd
+        self._cost_nanousd += fact.cost_nanousd
 
     def _called(self, fact: CallEnded) -> None:
         provider = fact.deployment.provider
@@ -117,6 +113,7 @@ class Tally:
     @property
     def requests(self) -> dict[str, int]:
         """By source, or how they ended without an answer."""
+        self._count()
         return {
             _UPSTREAM.value: self._upstream,
             _CACHE.value: self._cached,
@@ -128,9 +125,41 @@ class Tally:
     @property
     def calls(self) -> dict[tuple[str, str], int]:
         """By provider, and `answered` or the kind of failure."""
+        self._count()
         return {**{(provider, ANSWERED): count for provider, count in self._answered.items()}, **self._failed}
 
     @property
     def tokens(self) -> dict[str, int]:
         """As providers counted them; cached ones are prompt tokens that a provider had seen."""
+        self._count()
         return {"prompt": self._prompt, "completion": self._completion, "cached": self._reused}
+
+    @property
+    def cost_nanousd(self) -> int:
+        """What all answers cost."""
+        self._count()
+        return self._cost_nanousd
+
+    @property
+    def alerts(self) -> Mapping[str, int]:
+        """By kind."""
+        self._count()
+        return self._alerts
+
+    @property
+    def jobs(self) -> Mapping[tuple[str, str], int]:
+        """Background jobs that ended, by kind and by how."""
+        self._count()
+        return self._jobs
+
+    @property
+    def deliveries(self) -> Mapping[tuple[str, str], int]:
+        """Tries to tell a webhook of a job, by target; `arrived` or `failed`."""
+        self._count()
+        return self._deliveries
+
+    @property
+    def screened(self) -> Mapping[tuple[str, str], int]:
+        """Prompts that held something of the blocklist, by category; `blocked` or `logged`."""
+        self._count()
+        return self._screened

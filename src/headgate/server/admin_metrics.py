@@ -52,7 +52,7 @@ class _Collector:
 
 
 def _of_gateway(visit: AdminVisit) -> "Iterable[Metric]":
-    tally, gateway = visit.tally.up_to_date(), visit.gateway
+    tally, gateway = visit.tally, visit.gateway
     gate = gateway.driver.gate
     now = gateway.clock.now()
     yield _counter("requests", "Requests that are over, by source of the answer", ["source"], _by(tally.requests))
@@ -77,7 +77,7 @@ def _of_gateway(visit: AdminVisit) -> "Iterable[Metric]":
 
 
 def _of_jobs(visit: AdminVisit) -> "Iterable[Metric]":
-    runner, tally = visit.gateway.jobs, visit.tally.up_to_date()
+    runner, tally = visit.gateway.jobs, visit.tally
     if runner is None:
         return
     yield _gauge("jobs_open", "Background jobs that have not ended", [], [((), runner.open)])
