@@ -1,11 +1,15 @@
 """Requests that no client library writes: several at once, trailers, addresses in pieces."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
+import pytest
 from tests.remedies.house import CHAT, chat, open_house, pretend
+
+from headgate.runtime.keys import config_line, new_virtual_key
 
 BODY = msgspec.json.encode(chat())
 HEAD = f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n".encode()
@@ -68,3 +72,16 @@ async def test_an_address_that_grows_in_pieces_is_refused() -> None:
         writer.write(b"a" * limits.max_header_bytes)
         status, headers, _ = await answer(reader)
         assert (status, headers["connection"]) == (414, "close")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1/models", CHAT, "/v1/nowhere"])
+@pytest.mark.parametrize("key", ["", "authorization: Bearer nobody's\r\n"], ids=["open", "wrong key"])
+async def test_an_answer_to_head_has_no_body(path: str, key: str) -> None:
+    """Also where it is a refusal: a body would be read as the start of the next answer."""
+    _, row = new_virtual_key(random.Random(1).randbytes)
+    toml = config_line(row) if key else ""
+    async with open_house(pretend(), toml=toml) as house, connected(house.port) as (reader, writer):
+        writer.write(f"HEAD {path} HTTP/1.1\r\nhost: localhost\r\n{key}\r\n".encode())
+        writer.write(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        assert (await answer(reader))[0] == 200

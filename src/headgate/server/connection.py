@@ -135,8 +135,9 @@ class Cycle(RequestResponseCycle):
         return watch
 
     def answer_now(self, status: int, lines: bytes, body: bytes) -> bool:
-        """Answer, if nothing stands in the way; False when the answer must go the usual way."""
-        if self.response_started or self.disconnected or self.flow.write_paused:
+        """Answer, if nothing stands in the way; False when the answer must go the usual way, as one to HEAD, which has
+        a body's length and no body."""
+        if self.response_started or self.disconnected or self.flow.write_paused or self.scope["method"] == "HEAD":
             return False
         end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
         self.response_started = self.response_complete = True
