@@ -1,12 +1,16 @@
 """What a connection of a client may do, written byte by byte: bodies in pieces, expectations, addresses, idleness."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
 from tests.remedies.house import CHAT, chat, open_house, pretend
 from tests.server.test_raw_requests import BODY, HEAD, WHOLE, answer, connected
 
+from headgate.domain.time import NEVER
+from headgate.runtime.settings import ServerSettings
+from headgate.server.connection import Shared
 from headgate.simulator.faults import Fault, FaultKind
 
 SHORT = "[server]\nkeep_alive_s = 0.4"
@@ -116,3 +120,32 @@ async def test_a_client_that_asks_to_be_let_go_is() -> None:
         status, headers, _ = await answer(reader)
         assert (status, headers["connection"]) == (200, "close")
         assert await reader.read() == b""
+
+
+class Open:
+    """Of a connection only that it is not idle."""
+
+    idle_since = NEVER
+
+
+class Counted(Shared):
+    """Counts how often it looks for idle connections."""
+
+    looked = 0
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.looked += 1
+        super()._sweep(loop)
+
+
+async def test_connections_that_come_and_go_leave_no_timers_behind() -> None:
+    """One timer looks after all of them, also when there was none for a moment, again and again."""
+    loop, shared = asyncio.get_running_loop(), Counted(ServerSettings(keep_alive_s=0.5))
+    connection: Any = Open()
+    for _ in range(100):
+        shared.opened(connection, loop)
+        shared.closed(connection)
+    shared.opened(connection, loop)
+    await asyncio.sleep(0.12)
+    shared.closed(connection)
+    assert 1 <= shared.looked <= 3

@@ -192,13 +192,15 @@ class Shared:
         self.cork: Cork | None = None
         self._keep_alive_s = settings.keep_alive_s
         self._open: set[Connection] = set()
+        self._looks = False
         self._addresses: dict[bytes, Address] = {}
         self._default: list[tuple[bytes, bytes]] = []
         self._default_lines = b""
 
     def opened(self, connection: "Connection", loop: asyncio.AbstractEventLoop) -> None:
-        """One more; the first begins the looking for idle ones."""
-        if not self._open:
+        """One more; the first begins the looking for idle ones, which one timer does however many come and go."""
+        if not self._looks:
+            self._looks = True
             loop.call_later(self._keep_alive_s / SWEEPS, self._sweep, loop)
         self._open.add(connection)
 
@@ -210,7 +212,8 @@ class Shared:
         before = loop.time() - self._keep_alive_s
         for connection in [each for each in self._open if each.idle_since <= before]:
             connection.timeout_keep_alive_handler()
-        if self._open:
+        self._looks = bool(self._open)
+        if self._looks:
             loop.call_later(self._keep_alive_s / SWEEPS, self._sweep, loop)
 
     def address(self, url: bytes) -> Address:
