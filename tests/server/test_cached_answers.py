@@ -392,3 +392,16 @@ async def test_answers_of_models_are_kept_apart() -> None:
         assert labels(await house.ask(asked(model=BIG))) == MISS
         assert labels(await house.ask(asked(model=SMALL))) == MISS
         assert labels(await house.ask(asked(model=BIG))) == HIT
+
+
+async def test_what_was_refreshed_is_given_to_those_who_ask_with_the_same_bytes() -> None:
+    """An answer that lay ready gives way to the one that took its place."""
+    async with open_house(pretend()) as house:
+        old = [await house.ask(asked()) for _ in range(3)][-1]
+        fresh = await house.ask(asked(), x_headgate_cache="refresh")
+        assert labels(fresh) == MISS
+        assert fresh.json["id"] != old.json["id"]
+        for _ in range(3):
+            again = await house.ask(asked())
+            assert labels(again) == HIT
+            assert again.json["id"] == fresh.json["id"]

@@ -304,7 +304,8 @@ class Answers:
             made = _made(answered, body)
             why = why_not_kept(made, wish.ticket.models, asked_for=wish.asked_for, most_bytes=self._most_bytes)
         if body is not None and why is None:
-            why = self.cache.keep(self._entry(answered, body, wish), wish.ticket, wish.asked_at_wall)
+            entry = self._entry(answered, body, wish)
+            why = self.cache.keep(entry, wish.ticket, wish.asked_at_wall, renews=not wish.looks)
         if why is not None:
             self.cache.counts.refused(why)
         elif sought is not None and self.similar is not None and wish.similar is not None:

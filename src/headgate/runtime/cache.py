@@ -92,6 +92,8 @@ class Cache:
         self.root = root
         self.memory = memory
         self.marks = Marks()
+        self.renewals = 0
+        """How many entries were asked for anew although there may have been one."""
         self.stale_s = stale_s
         self.clock = clock
         self._observe = observe
@@ -194,11 +196,17 @@ class Cache:
 
     # Keeping ---------------------------------------------------------------------------------------------------------
 
-    def keep(self, entry: Entry, ticket: Ticket, asked_at_wall: float) -> WhyNot | None:
+    @property
+    def generation(self) -> int:
+        """Changes with whatever makes an entry that was found before no longer the one to give."""
+        return self.marks.generation + self.renewals
+
+    def keep(self, entry: Entry, ticket: Ticket, asked_at_wall: float, *, renews: bool = False) -> WhyNot | None:
         """Keep an answer in every tier; why not, if not. `asked_at_wall` is when it was asked for: what was declared
-        void since then is not kept."""
+        void since then is not kept. `renews`: it takes the place of what may be there."""
         if self.marks.is_void(entry.marks, asked_at_wall):
             return WhyNot.VOIDED
+        self.renewals += renews
         self._put(entry, ticket, self._rows)
         self.counts.stored += 1
         return None

@@ -1,8 +1,8 @@
 """Owns the shortest way to an answer: the bytes of a request that was answered from the cache before, and the bytes
 that answered it. Nothing of the request is parsed; who asks and with which controls is part of what is compared.
 
-An answer is put here when it was found in memory the usual way, and holds until its time is over or anything is
-declared void. It lies in the memory tier and counts against its bound.
+An answer is put here when it was found in memory the usual way, and holds until its time is over, anything is declared
+void or any answer is renewed. It lies in the memory tier and counts against its bound.
 """
 
 import hashlib
@@ -62,7 +62,6 @@ class ReadyAnswers:
     def __init__(self, cache: Cache, observe: Callable[[Fact], None]) -> None:
         self._cache = cache
         self._find = cache.memory.find_ready
-        self._marks = cache.marks
         self._counts = cache.counts
         self._clock = cache.clock
         self._now = cache.clock.now
@@ -104,7 +103,7 @@ class ReadyAnswers:
         if ready is None:
             return None
         now = self._now()
-        if now >= ready.until or ready.generation != self._marks.generation:
+        if now >= ready.until or ready.generation != self._cache.generation:
             return None
         self._counts.hit(_MEMORY, ready.tokens, now)
         self._observe(
@@ -157,7 +156,7 @@ class ReadyAnswers:
             body,
             now - age_s,
             now + min(entry.ttl_s - age_s, self._cache.memory_ttl_s),
-            self._marks.generation,
+            self._cache.generation,
             tokens_of(entry),
             request.tenant,
             request.model_asked,
