@@ -21,6 +21,8 @@ AUTO: Final = "headgate/auto"
 MESSAGE_SLOT: Final = "{{message}}"
 REPLY_SLOT: Final = "{{reply}}"
 MAX_NESTING: Final = 32
+MOST_FILLED_CHARS: Final = 16 * 1024 * 1024
+"""What the slots of one job may hold together: a slot is short, and what fills it may be long."""
 CHAT_URL: Final = "/v1/chat/completions"
 EXTRACT_TASK: Final = "extract"
 
@@ -164,6 +166,10 @@ def resolve(spec: Spec, said: Said) -> Work:
         case LocalSpec():
             return LocalWork(spec.skill, _some(spec.text_of(said)), spec.options)
         case ChatSpec():
+            text = _encode(spec.body)
+            slots = ((MESSAGE_SLOT, said.message), (REPLY_SLOT, said.reply))
+            if sum(text.count(slot.encode()) * len(filling) for slot, filling in slots) > MOST_FILLED_CHARS:
+                raise InvalidBody(f"The slots of a job hold over {MOST_FILLED_CHARS:,} characters.", "background")
             return ChatWork(Raw(_encode(_filled(spec.body, said))))
 
 
