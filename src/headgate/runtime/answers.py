@@ -214,7 +214,7 @@ class Answers:
 
         run = self._driver.begin(request, errand, recall=recall)
         flight = Flight(wish.ticket.key, run, errand, self._most_bytes, land, self.cache.marks.generation)
-        seat = Seat(self, flight, request)
+        seat = Seat(self, flight, request, reads=request.stream)
         if self._shares and opens and (wish.asked_for or not request.needs & _TOOLS):
             self._flights[flight.key] = flight
         is_streaming = False
@@ -234,10 +234,11 @@ class Answers:
 
     async def _follow(self, flight: Flight, request: Request, errand: ChatErrand) -> Answered | None:
         """Board a flight of somebody else's; None where it brings nothing in time."""
-        seat = Seat(self, flight, request)
+        reads = request.stream and flight.streams and errand.include_usage is flight.include_usage
+        seat = Seat(self, flight, request, reads=reads)
         is_streaming = False
         try:
-            if request.stream and flight.streams and errand.include_usage is flight.include_usage:
+            if reads:
                 await self._within(request, flight.begun.wait())
                 begun = flight.answered
                 if begun is not None and begun.stream is not None:
@@ -333,17 +334,20 @@ class Answers:
 class Seat:
     """One who is aboard a flight, until they leave: once, whoever says so first. `at_end` is called then."""
 
-    __slots__ = ("_answers", "_flight", "_is_taken", "at_end")
+    __slots__ = ("_answers", "_flight", "_is_taken", "_reader", "at_end")
 
-    def __init__(self, answers: Answers, flight: Flight, request: Request) -> None:
+    def __init__(self, answers: Answers, flight: Flight, request: Request, *, reads: bool) -> None:
+        """`reads`: this one wants what is streamed as it comes."""
         self._answers, self._flight = answers, flight
+        self._reader = flight.reader() if reads else None
         self._is_taken = True
         self.at_end: Callable[[], None] = _nothing
         flight.board(request)
 
     async def read(self) -> AsyncGenerator[bytes, None]:
         """All that the flight streams."""
-        reading = self._flight.read()
+        assert self._reader is not None
+        reading = self._flight.read(self._reader)
         try:
             async for chunk in reading:
                 yield chunk
@@ -354,6 +358,8 @@ class Seat:
     def leave(self) -> None:
         if self._is_taken:
             self._is_taken = False
+            if self._reader is not None:
+                self._flight.forget(self._reader)
             self.at_end()
             self._answers.left(self._flight)
 

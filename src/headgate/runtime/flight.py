@@ -22,7 +22,9 @@ may have, None where there is none."""
 _GONE: Final = "nobody is aboard"
 
 
-class _Reader:
+class Reader:
+    """How far one who reads the stream has come."""
+
     __slots__ = ("at",)
 
     def __init__(self) -> None:
@@ -51,7 +53,7 @@ class Flight:
         self._first = self._bytes = 0
         self._overflown = False
         self._problem: BaseException | None = None
-        self._readers: list[_Reader] = []
+        self._readers: list[Reader] = []
         self._news, self._room = asyncio.Event(), asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._fly())
         self._task.add_done_callback(_seen)
@@ -89,10 +91,21 @@ class Flight:
         assert self.answered is not None
         return self.answered
 
-    async def read(self) -> AsyncGenerator[bytes, None]:
-        """Everything that is streamed, from its start. Who reads is aboard, and leaves at the end."""
-        reader = _Reader()
+    def reader(self) -> Reader:
+        """For one who boards and means to read: nothing is let go of before they have read it, whenever they begin.
+        Whoever has one must `forget` it."""
+        reader = Reader()
         self._readers.append(reader)
+        return reader
+
+    def forget(self, reader: Reader) -> None:
+        """This one reads no more. Twice does nothing more."""
+        if reader in self._readers:
+            self._readers.remove(reader)
+            self._room.set()
+
+    async def read(self, reader: Reader) -> AsyncGenerator[bytes, None]:
+        """Everything that is streamed, from its start."""
         try:
             while True:
                 if reader.at < self._first + len(self._chunks):
@@ -108,8 +121,7 @@ class Flight:
             if self._problem is not None:
                 raise self._problem
         finally:
-            self._readers.remove(reader)
-            self._room.set()
+            self.forget(reader)
 
     # Flying ----------------------------------------------------------------------------------------------------------
 
@@ -146,8 +158,8 @@ class Flight:
             await self._room.wait()
 
     def _let_go(self) -> None:
-        """Forget what everybody has read."""
-        last = min((reader.at for reader in self._readers), default=self._first)
+        """Forget what everybody has read; all of it when nobody reads."""
+        last = min((reader.at for reader in self._readers), default=self._first + len(self._chunks))
         gone, self._chunks = self._chunks[: last - self._first], self._chunks[last - self._first :]
         self._first = last
         if gone:
