@@ -7,6 +7,7 @@ waits for them but the last bytes, and whoever has those can rely on the jobs.
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -27,7 +28,6 @@ from headgate.protocol.jobs import (
     write_work,
 )
 from headgate.protocol.reply import answer_text
-from headgate.protocol.sse import DONE
 from headgate.server.auth import Identity
 from headgate.server.controls import PREFIX, Controls
 from headgate.server.errors import invalid
@@ -54,8 +54,9 @@ OWN_KEY: Final = invalid(
     "background",
 )
 TAIL_BYTES: Final = 64
-_DATA: Final = b"data: "
-_END: Final = DONE.strip()
+_DATA: Final = b"data:"
+_END: Final = re.compile(rb"[\r\n]data: *\[DONE\]")
+"""The end of a stream, at the beginning of a line: the text of a model may say the same."""
 _log: Final = logging.getLogger(__name__)
 
 
@@ -207,7 +208,7 @@ class Aside:
             if self._waiting and len(self._held) < self._new.runner.settings.max_payload_bytes:
                 self._held += body
             self._tail = (self._tail + body)[-TAIL_BYTES:] if self._is_streamed else b""
-            is_whole = _END in self._tail if self._is_streamed else is_last
+            is_whole = _END.search(self._tail) is not None if self._is_streamed else is_last
             if is_last or is_whole:
                 await self._kept(is_whole=is_whole)
         await self._send(message)
@@ -252,9 +253,10 @@ def _streamed_text(events: bytes | bytearray) -> str:
     """The text of a chat stream's events."""
     text = []
     for line in bytes(events).splitlines():
-        if line.startswith(_DATA) and line[len(_DATA) :].startswith(b"{"):
+        data = line.removeprefix(_DATA).lstrip() if line.startswith(_DATA) else b""
+        if data.startswith(b"{"):
             try:
-                chunk = _decode_chunk(line[len(_DATA) :])
+                chunk = _decode_chunk(data)
             except (msgspec.MsgspecError, UnicodeError):
                 continue
             text += [choice.delta.content for choice in chunk.choices[:1] if choice.delta.content]
