@@ -156,7 +156,7 @@ class JobRunner:
             waiter = self._waiters.setdefault(job_id, asyncio.Event())
             row = await self.jobs.find(tenant, job_id)
             if row is None or row.status in ENDED:
-                self._waiters.pop(job_id, None)
+                self._tell_waiters(job_id)
                 return row
             await waiter.wait()
 
@@ -256,9 +256,13 @@ class JobRunner:
 
     def _note(self, job_id: str, tenant: str, kind: str, status: JobStatus, attempts: int, created_at: float) -> None:
         took_s = max(0.0, self._clock.wall() - created_at)
+        self._tell_waiters(job_id)
+        self._observe(JobEnded(self._clock.now(), job_id, tenant, kind, status.value, attempts, took_s))
+
+    def _tell_waiters(self, job_id: str) -> None:
+        """Whoever waits looks again."""
         if (waiter := self._waiters.pop(job_id, None)) is not None:
             waiter.set()
-        self._observe(JobEnded(self._clock.now(), job_id, tenant, kind, status.value, attempts, took_s))
 
     async def _keep_up(self) -> None:
         """Forget what is too old to be kept."""
