@@ -241,6 +241,23 @@ async def test_client_does_not_read() -> None:
             await writer.wait_closed()
 
 
+async def test_client_who_never_reads_is_cut_off() -> None:
+    """What it was told lies in memory for as long as its connection is there: a while, not for ever."""
+    endless = pretend(
+        lengths=Lengths(median_tokens=60_000.0, sigma=0.0, longest_tokens=65_000, reasoning_medium_tokens=0),
+        pace=Pace(network_s=0.002, queue_median_s=0.002, output_speed_factor=1000.0),
+        tokens_per_chunk=1,
+    )
+    server = "[server]\nkeep_alive_s = 0.4"
+    async with open_house(endless, models=(), route="deadline_s = 0.6", toml=server) as house:
+        client = await asking(house, chat(cap=60_000, stream=True))
+        try:
+            await until(lambda: house.gateway.in_flight == 1)
+            await until(lambda: not house.server.server_state.connections, within_s=0.6 + READING_GRACE_S + 3)
+        finally:
+            client.hang_up(hard=True)
+
+
 async def test_slow_reader_gets_the_whole_stream() -> None:
     """Who reads slowly, but reads, gets every byte; the pretend Groq is slowed down instead of buffering for them."""
     long = pretend(lengths=Lengths(median_tokens=4000.0, sigma=0.0, reasoning_medium_tokens=0), tokens_per_chunk=1)

@@ -8,6 +8,7 @@ somebody waits, and a task says itself that it is over. Together that is a tenth
 
 import asyncio
 import logging
+import math
 import urllib.parse
 from typing import Any, ClassVar, Final, TypeAlias, cast
 
@@ -154,6 +155,7 @@ class Cycle(RequestResponseCycle):
         _log.error("a request was left without its whole answer", exc_info=error)
         if self.response_started:
             self.transport.close()
+            self.on_response()
         else:
             await self.send_500_response()
 
@@ -252,6 +254,7 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
         self._refusal = MALFORMED
         self._running: Cycle | None = None
+        self._unsent = math.inf
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A head and its body leave in one write, at the end of the loop's turn."""
@@ -366,6 +369,7 @@ class Connection(HttpToolsProtocol):
         """The next request that waits begins; without one the connection is idle."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
+            self.idle_since = self.loop.time()
             return
         self.flow.resume_reading()
         if self.pipeline:
@@ -374,6 +378,16 @@ class Connection(HttpToolsProtocol):
             self._begin(cycle)
         else:
             self.idle_since = self.loop.time()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close what was idle for its time. A transport that closes still waits for its client to take what was said,
+        so who took nothing of it since the last look, as long ago, is cut off."""
+        unsent = self.transport.get_write_buffer_size()
+        if self.transport.is_closing() and unsent >= self._unsent:
+            self.transport.abort()
+            return
+        self._unsent, self.idle_since = unsent, self.loop.time()
+        self.transport.close()
 
     def _refuse(self, refusal: tuple[int, bytes, str]) -> None:
         self._refusal = refusal
@@ -388,3 +402,4 @@ class Connection(HttpToolsProtocol):
         head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
         self.transport.write(head % (status, phrase, len(body)) + body)
         self.transport.close()
+        self.idle_since = self.loop.time()
