@@ -1,6 +1,7 @@
 """`headgate local feed`: import, list and remove, as a person runs them."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,21 @@ def test_feed_with_bad_lines(tmp_path: Path, environ: dict[str, str]) -> None:
     assert json.loads(done.stdout)["bad_lines"] == 1
 
 
+def test_programs_are_no_feeds(environ: dict[str, str]) -> None:
+    """A binary is refused before a line of it is taken for an indicator."""
+    done = headgate("local", "feed", "import", sys.executable, "--name", "x", environ=environ)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert json.loads(headgate("local", "feed", "list", "--json", environ=environ).stdout)["feeds"] == []
+
+
+def test_csv_that_is_called_json(tmp_path: Path, environ: dict[str, str]) -> None:
+    """What is wrong with the whole file is said once, not for each of its lines."""
+    feed = tmp_path / "feed.csv"
+    feed.write_text("type,value\n" + "domain,bad.example\n" * 30, encoding="utf-8")
+    done = headgate("local", "feed", "import", str(feed), "--name", "x", "--format", "json", environ=environ)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+
+
 def test_stix_bundle_is_recognised(tmp_path: Path, environ: dict[str, str]) -> None:
     """A bundle needs no --format."""
     bundle = {"type": "bundle", "objects": [{"type": "indicator", "pattern": "[url:value = 'http://bad.example/x']"}]}
@@ -57,6 +73,11 @@ def test_stix_bundle_is_recognised(tmp_path: Path, environ: dict[str, str]) -> N
         ("bad.example\n", "../cert", (), "cannot name a feed"),
         ("bad.example\n", "cert", ("--format", "xml"), "there are csv, json, stix"),
         ("[]", "cert", ("--format", "stix"), "no STIX 2.1 bundle"),
+        ("bad.example\n\0\n", "cert", (), "it holds NUL bytes"),
+        ("domain,bad.example\ncolour,blue\ncolour,red\n", "cert", (), "More than half"),
+        ("type,value\ndomain,bad.example\n", "cert", ("--format", "json"), "it is no JSON"),
+        ("keyword,OTP\n", "cert", (), "a keyword has at least 4 characters; 'OTP' is"),
+        ("keyword,1930 1931\n", "cert", (), "a keyword has at least one letter"),
     ],
 )
 def test_feed_that_cannot_be_used(

@@ -51,6 +51,10 @@ def import_(
         say(f"... and {parsed.problem_count - SHOWN_PROBLEMS} more.")
     if not parsed.indicators:
         raise Failed(f"{file} holds no indicator that could be used, so nothing was changed.")
+    if parsed.is_mostly_bad:
+        raise Failed(
+            f"More than half of {file} ({parsed.problem_count} bad lines) cannot be read, so nothing was changed."
+        )
     try:
         replaced = folder.keep(Feed(name, time.time(), file.name, parsed.indicators))
     except FeedFolderProblem as problem:

@@ -70,6 +70,12 @@ class ParsedFeed(msgspec.Struct, frozen=True):
     expired: int = 0
     ignored: dict[str, int] = {}
 
+    @property
+    def is_mostly_bad(self) -> bool:
+        """Whether more than half of it could not be read: then it is hardly a feed, and the rest is chance."""
+        sound = len(self.indicators) + self.duplicates + self.expired + sum(self.ignored.values())
+        return self.problem_count > sound
+
 
 class FeedUnreadable(ValueError):
     """The whole of it is not what it is said to be; the message says why."""
@@ -127,6 +133,8 @@ def parse_feed(data: bytes, form: FeedFormat, *, wall_s: float) -> ParsedFeed:
     """The indicators of a feed that are still valid at `wall_s` (Unix seconds). Raises `FeedUnreadable`."""
     if len(data) > MAX_FEED_BYTES:
         raise FeedUnreadable(f"it has {len(data)} bytes; {MAX_FEED_BYTES} are the most")
+    if b"\0" in data:
+        raise FeedUnreadable("it is binary, or text in another form than UTF-8: it holds NUL bytes")
     found = _Collecting(wall_s)
     match form:
         case FeedFormat.CSV:
@@ -207,9 +215,10 @@ def _json_entries(data: bytes) -> Iterator[tuple[int, Any]]:
     try:
         whole = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError):
-        if b"\n" not in data.strip():
-            raise FeedUnreadable("it is no JSON") from None
-        yield from _json_lines(data)
+        lines = list(_json_lines(data))
+        if not any(isinstance(entry, dict | str) for _, entry in lines):
+            raise FeedUnreadable("it is no JSON, neither as a whole nor line by line") from None
+        yield from lines
         return
     entries = whole.get("indicators", [whole]) if isinstance(whole, dict) else whole
     if not isinstance(entries, list):

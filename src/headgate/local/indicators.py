@@ -14,6 +14,8 @@ from headgate.local.words import WORD
 
 MAX_VALUE_CHARS: Final = 2_048
 MAX_KEYWORD_WORDS: Final = 8
+MIN_KEYWORD_CHARS: Final = 4
+"""Without blanks. Shorter ones stand in every second message, and each would make it look like a scam."""
 MAX_HOST_CHARS: Final = 253
 FEWEST_PHONE_DIGITS: Final = 3
 MOST_PHONE_DIGITS: Final = 15
@@ -180,6 +182,12 @@ def normal_keyword(value: str) -> str:
         raise NotAnIndicator(f"{value[:80]!r} has no word")
     if len(words) > MAX_KEYWORD_WORDS:
         raise NotAnIndicator(f"a keyword has at most {MAX_KEYWORD_WORDS} words; {value[:80]!r} has {len(words)}")
+    if sum(map(len, words)) < MIN_KEYWORD_CHARS:
+        raise NotAnIndicator(
+            f"a keyword has at least {MIN_KEYWORD_CHARS} characters; {value!r} is too common to mean much"
+        )
+    if not any(char.isalpha() for word in words for char in word):
+        raise NotAnIndicator(f"a keyword has at least one letter; {value[:80]!r} has none")
     return " ".join(words)
 
 
