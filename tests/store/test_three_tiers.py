@@ -299,7 +299,7 @@ def test_part_that_is_not_installed(module: str, named: dict[str, str]) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     extra = {"redis.asyncio": "redis", "obstore.store": "object"}[module]
     assert f"cache.{extra}" in done.stdout
-    assert f"pip install 'headgate[{extra}]'" in done.stdout
+    assert {"redis": "pip install 'redis[hiredis]'", "object": "pip install obstore"}[extra] in done.stdout
     assert "hush" not in done.stdout
 
 

@@ -52,14 +52,16 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Vectors of earlier requests that a tenant may have, for routes with `similar`: 1 kB each by characters."""
     redis: Secret | None = None
     """A Redis or Valkey to keep answers in as well: `redis://host:6379/0`, `rediss://` for TLS, or `unix:///socket`,
-    with `user:password@` before the host. The same as `REDIS_URL`. Needs `headgate[redis]`."""
+    with `user:password@` before the host. The same as `REDIS_URL`. Needs the package `redis[hiredis]`,
+    which `./run` has."""
     redis_ttl_s: TierSeconds = 3_600.0
     redis_timeout_ms: TimeoutMs = 50
     """What a request waits for it at most; one that is down, slow or coming and going is asked ever more rarely."""
     object: Secret | None = None
     """Object storage to keep answers in as well: a folder, `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix`
     or `az://container/prefix`; `?endpoint=http://host:9000&region=...` for other servers that speak S3; or `off`. Needs
-    `headgate[object]`. Unsaid: a folder beside the store, where there is one and that part is installed."""
+    the package `obstore`, which `./run` has. Unsaid: a folder beside the store, where there is one and that package is
+    installed."""
     object_ttl_s: TierSeconds = 7 * DAY_S
     object_timeout_ms: TimeoutMs = 300
     object_max_bytes: Annotated[int, Meta(ge=MIB, le=1024 * 1024 * MIB)] = 1024 * MIB
