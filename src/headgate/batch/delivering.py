@@ -8,6 +8,7 @@ is written down with the time of the next, which outlives the process.
 import asyncio
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
@@ -32,8 +33,8 @@ FIRST_PAUSE_S: Final = 5.0
 LONGEST_PAUSE_S: Final = 3_600.0
 AT_ONCE_EACH: Final = 3
 """The part of them that one target may take."""
-LOOKED_AT: Final = 256
-"""Due deliveries that are looked at for one that can be made."""
+LOOKED_AT: Final = 2 * AT_ONCE
+"""Due deliveries that are looked at together, each with its job's result. Those that are under way are among them."""
 LONGEST_WAIT_S: Final = 60.0
 LEAST_WAIT_S: Final = 0.05
 ID_BYTES: Final = 12
@@ -114,22 +115,36 @@ class Deliverer:
             while True:
                 self._changed.clear()
                 self._just_tried.clear()
-                for each in await insist(lambda: self._jobs.due_deliveries(self._clock.wall(), LOOKED_AT)):
-                    self._begin(each)
+                while await self._begin_some():
+                    pass
                 await self._wait()
         except StoreError as problem:
             _log.error("webhooks stand still until the next start: %s", problem)
 
-    def _begin(self, due: DueDelivery) -> None:
+    async def _begin_some(self) -> bool:
+        """Try some of those that are due; whether there may be more. A target that has its part under way is not looked
+        at, however much is due to it: others would wait behind it."""
+        if len(self._running) >= AT_ONCE:
+            return False
+        most, full = LOOKED_AT + len(self._given_up), self._full()
+        due = await insist(lambda: self._jobs.due_deliveries(self._clock.wall(), most, without=full))
+        return sum(self._begin(each) for each in due) > 0
+
+    def _full(self) -> tuple[str, ...]:
+        """Targets that have their part."""
+        under_way = Counter(target for target, _ in self._running.values())
+        return tuple(target for target, count in under_way.items() if count >= AT_ONCE_EACH)
+
+    def _begin(self, due: DueDelivery) -> bool:
         """Try one, unless it is under way, or too many are: a target that is slow takes no more than its part."""
         delivery_id, name = due.delivery.id, due.delivery.target
-        to_same = sum(target == name for target, _ in self._running.values())
-        is_full = len(self._running) >= AT_ONCE or to_same >= AT_ONCE_EACH
+        is_full = len(self._running) >= AT_ONCE or name in self._full()
         if is_full or delivery_id in self._running or delivery_id in self._given_up or delivery_id in self._just_tried:
-            return
+            return False
         task = asyncio.get_running_loop().create_task(self._deliver(due), name=due.delivery.id)
         self._running[due.delivery.id] = name, task
         task.add_done_callback(self._ended)
+        return True
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._running.pop(task.get_name(), None)

@@ -234,8 +234,8 @@ class JobStore(Protocol):
         """What is told of a job."""
         ...
 
-    async def due_deliveries(self, now: float, most: int) -> tuple[DueDelivery, ...]:
-        """What is to be told now, longest due first."""
+    async def due_deliveries(self, now: float, most: int, *, without: Sequence[str] = ()) -> tuple[DueDelivery, ...]:
+        """What is to be told now, longest due first, but for targets `without`."""
         ...
 
     async def next_delivery_at(self) -> float | None:

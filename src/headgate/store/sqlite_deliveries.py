@@ -35,10 +35,11 @@ def of_job(job_id: str, connection: sqlite3.Connection) -> tuple[DeliveryRow, ..
     return tuple(_row(found) for found in connection.execute(_OF_JOB, (job_id,)))
 
 
-def due(connection: sqlite3.Connection, now: float, most: int) -> list[tuple[int, DeliveryRow]]:
-    """Those to be made now, longest due first, each with the place of its job."""
-    text = _SELECT + " WHERE state = 'pending' AND next_at <= ? ORDER BY next_at LIMIT ?"
-    return [(found[0], _row(found)) for found in connection.execute(text, (now, most))]
+def due(connection: sqlite3.Connection, now: float, most: int, without: Sequence[str]) -> list[tuple[int, DeliveryRow]]:
+    """Those to be made now, longest due first, each with the place of its job; none for targets `without`."""
+    marks = ", ".join("?" * len(without))
+    text = f"{_SELECT} WHERE state = 'pending' AND next_at <= ? AND target NOT IN ({marks}) ORDER BY next_at LIMIT ?"
+    return [(found[0], _row(found)) for found in connection.execute(text, (now, *without, most))]
 
 
 def end(delivery_id: str, at: float, status: int, connection: sqlite3.Connection, *, is_delivered: bool) -> None:

@@ -130,8 +130,8 @@ class SqliteJobs:
     async def deliveries(self, job_id: str) -> tuple[DeliveryRow, ...]:
         return await self._reader.run(partial(deliveries.of_job, job_id))
 
-    async def due_deliveries(self, now: float, most: int) -> tuple[DueDelivery, ...]:
-        return await self._reader.run(partial(_due, now, most))
+    async def due_deliveries(self, now: float, most: int, *, without: Sequence[str] = ()) -> tuple[DueDelivery, ...]:
+        return await self._reader.run(partial(_due, now, most, without))
 
     async def next_delivery_at(self) -> float | None:
         text = "SELECT min(next_at) FROM deliveries WHERE state = 'pending'"
@@ -254,11 +254,11 @@ def _count(tenant: str | None, connection: sqlite3.Connection) -> JobCounts:
     return JobCounts(**dict(jobs.fetchall()), **dict(told.fetchall()))
 
 
-def _due(now: float, most: int, connection: sqlite3.Connection) -> tuple[DueDelivery, ...]:
+def _due(now: float, most: int, without: Sequence[str], connection: sqlite3.Connection) -> tuple[DueDelivery, ...]:
     text = f"SELECT {_PLAIN}, result FROM jobs WHERE seq = ?"  # noqa: S608 - our own columns
     return tuple(
         DueDelivery(row, job_row(connection.execute(text, (seq,)).fetchone()))
-        for seq, row in deliveries.due(connection, now, most)
+        for seq, row in deliveries.due(connection, now, most, without)
     )
 
 
