@@ -12,6 +12,7 @@ import msgspec
 
 from headgate.decide import actions as a
 from headgate.decide import events as e
+from headgate.decide.giving_up import STALE
 from headgate.decide.remedies import ROWS
 from headgate.domain.answer import Source
 from headgate.domain.fact import CallEnded, Fact, RequestFinished
@@ -22,6 +23,7 @@ from headgate.local.check import check_answer
 from headgate.protocol.reply import answer_text
 from headgate.protocol.sse import DONE
 from headgate.quota.room import MAX_WAITING
+from headgate.runtime.driver import CACHED
 from headgate.simulator.invariants import Invariant, Scene
 from headgate.simulator.script import Ending, Script
 from headgate.simulator.virtual_run import Run
@@ -155,6 +157,8 @@ class TextIsPrefix(Invariant):
         delivered = b"".join(data for _, data in run.received)
         if run.committed:
             self._stream(run, delivered, now)
+        elif finish.source is Source.CACHE:
+            self.require(delivered == run.bodies[CACHED], "an old answer is not what was kept", now, name)
         elif finish.ending is a.Ending.ANSWER and finish.reason not in MADE_HERE:
             body = run.scripts[finish.call].body
             if not run.request.stream:
@@ -237,6 +241,10 @@ class Labelled(Invariant):
             self.require(fact.model_served == "headgate/local", "a local answer under a model's name", now, name)
             self.require(run.request.local and fact.reason, "a local answer that was not wanted", now, name)
         if finish.ending is not a.Ending.ANSWER:
+            return
+        if finish.source is Source.CACHE:
+            is_marked = fact.source is Source.CACHE and fact.reason == STALE
+            self.require(is_marked and run.request.recallable, "an old answer unmarked or unwanted", now, name)
             return
         self.require(fact.source is Source.UPSTREAM, "an upstream answer without its label", now, name)
         script = run.scripts[finish.call]

@@ -24,6 +24,7 @@ from headgate.protocol.limits import read_limit_headers
 from headgate.protocol.sse import DONE, MAX_EVENT_BYTES
 from headgate.protocol.stream import StreamReader
 from headgate.runtime import exchange
+from headgate.runtime.driver import CACHED
 from headgate.runtime.errand import mended, watched
 from headgate.runtime.upstream import UpstreamErrorKind
 from headgate.simulator.groq import PretendGroq
@@ -33,6 +34,8 @@ from headgate.simulator.virtual_run import WIRE_S, Exchange, Run, Wire, Witness
 CHAT_URL: Final = "/openai/v1/chat/completions"
 GROQ_DIALECT: Final = DIALECTS["groq"]
 IDLE_S: Final[Seconds] = 15.0
+OLD_ANSWER: Final = b"an answer of an hour ago"
+OLD_S: Final[Seconds] = 3_600.0
 MOST_EVENTS_AT_ONCE: Final = 20_000
 """Events at one instant: more means that time stands still."""
 
@@ -164,9 +167,9 @@ class VirtualDriver:
                     run.local = run.errand.answer_locally(run.request, action.reason, NO_SUPPLIES)
                     actions = self._turn(run, e.AnsweredLocally(run.local is not None))
                 case a.LookUp():
-                    actions = self._turn(run, e.CacheMissed())  # worlds have no caches
+                    actions = self._turn(run, _remembered(run))
                 case a.Screen():
-                    actions = self._turn(run, e.Screened())
+                    actions = self._turn(run, e.Screened(("violence",) if _is_chosen(run) else ()))
                 case _:
                     raise AssertionError(f"{action} is not for a driver")
 
@@ -421,3 +424,16 @@ class VirtualDriver:
             event = e.Failed(journey.open.number, exchange.cancelled(written=written))
             self._witness.call_ended(run, event, None if under_way is None else under_way.script, self.now)
             self._turn(run, event)
+
+
+def _is_chosen(run: Run) -> bool:
+    """One of every two requests, the same ones each time a seed is played."""
+    return int(run.request.id[1:]) % 4 < 2
+
+
+def _remembered(run: Run) -> e.Event:
+    """What a cache would say: for some requests it has an old answer. Worlds keep none of their own."""
+    if not _is_chosen(run):
+        return e.CacheMissed()
+    run.bodies[CACHED] = OLD_ANSWER
+    return e.CacheHit("groq", run.request.candidates[0], OLD_S, 100)

@@ -74,7 +74,12 @@ def draw(seed: int) -> World:
         settings=settings,
         keys=tuple((name, secret, organisation) for name, secret, organisation, _ in keys),
         known_limits=plans,
-        habits=msgspec.structs.replace(habits, own_secrets=own, trims=Random(f"trims {seed}").choice((0, 0, 2))),
+        habits=msgspec.structs.replace(
+            habits,
+            own_secrets=own,
+            trims=Random(f"trims {seed}").choice((0, 0, 2)),
+            softens=Random(f"softens {seed}").choice((0, 0, 2)),
+        ),
         per_s=_rate(dice, organisations),
         bursts=dice.random() < 0.3,
         troubles=_troubles(dice),

@@ -61,6 +61,8 @@ class Habits(msgspec.Struct, frozen=True):
     sessions: int = 0
     trims: int = 0
     """Every so-many-th request may be trimmed; 0: none."""
+    softens: int = 0
+    """Every so-many-th request may be rephrased, has a blocklist beside it and may be given an old answer; 0: none."""
     tenants: tuple[str, ...] = ("local",)
     tasks: tuple[str | None, ...] = (None,)
     priorities: tuple[Priority, ...] = (Priority.STANDARD,)
@@ -188,6 +190,7 @@ class Load:
             one_model_only = dice.random() < habits.one_model_only
         found = self._catalog.resolve(chat.model, chat.needs, substitute=not one_model_only)
         assert found is not None, f"a world asks for {chat.model}"
+        is_softened = bool(habits.softens) and self._count % habits.softens == 0
         return Request(
             id=f"r{self._count}",
             model_asked=chat.model,
@@ -211,6 +214,9 @@ class Load:
             local_possible=chat.check is Check.NONE and not tool_required(chat),
             own_key=own_key,
             service_tier=chat.service_tier,
+            recallable=is_softened and own_key is None and chat.check is Check.NONE,
+            rephrases=is_softened,
+            safeguard=is_softened,
             trims_to=least_weight(chat) if habits.trims and self._count % habits.trims == 0 else 0.0,
         )
 
