@@ -47,9 +47,23 @@ def test_with_a_key_the_upstream_answers() -> None:
         environ = {"GROQ_BASE_URL": upstream.simulator.base_url, "GROQ_API_KEY": "gsk_real", "HEADGATE_PORT": "0"}
         with started("serve", environ=environ) as (_, said):
             assert "simulator" not in said
-            assert "1 provider key in the pool" in said
+            assert f"Upstream: groq ({upstream.simulator.base_url.removesuffix('/openai')}, 1 key)." in said
+            assert "no key for groq" not in said
             assert ask(address(said)).headers["x-headgate-source"] == "upstream"
         assert upstream.groq.organisation_of("gsk_real", upstream.simulator.now()) is not None
+
+
+def test_greeting_without_a_key_for_groq(tmp_path: Path) -> None:
+    """Who is reached is named with the keys there, and that Groq is not; where nobody is, a warning says so."""
+    toml = '[[providers]]\nname = "ollama"\nbase_url = "http://127.0.0.1:9/v1"\nmodels = ["llama"]\n'
+    (tmp_path / "headgate.toml").write_text(toml, encoding="utf-8")
+    environ = {"OPENAI_API_KEY": "sk-one", "OPENAI_API_KEY_2": "sk-two"}
+    with started("serve", "--port", "0", environ=environ, folder=tmp_path) as (_, said):
+        assert "Upstream: openai (https://api.openai.com, 2 keys), ollama (http://127.0.0.1:9, no key needed)." in said
+        assert "There is no key for groq: set GROQ_API_KEY, or ask for models of openai or ollama." in said
+    with started("serve", "--port", "0", environ={"GROQ_BASE_URL": "http://127.0.0.1:9"}) as (_, said):
+        assert "Warning: there is no key for groq (http://127.0.0.1:9), so no model can be asked" in said
+        assert "Upstream:" not in said
 
 
 def test_interrupt_ends_with_130() -> None:

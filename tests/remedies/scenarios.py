@@ -591,7 +591,7 @@ BROKEN: Final = (
         asks=STREAM,
     ),
     Scenario(K.NO_KEY_LEFT, R.ANSWER_LOCALLY, local(K.NO_KEY_LEFT), keys=""),
-    Scenario(K.NO_KEY_LEFT, R.REFUSE, refused(429, "no_capacity", retry_after=False), keys="", asks=ONE_OFF),
+    Scenario(K.NO_KEY_LEFT, R.REFUSE, refused(503, "no_capacity", retry_after=False), keys="", asks=ONE_OFF),
     Scenario(
         K.CANCELLED,
         R.ABANDON,

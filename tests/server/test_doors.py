@@ -8,7 +8,19 @@ import groq
 import msgspec
 import openai
 import pytest
-from tests.remedies.house import BIG, CHAT, SMALL, Answer, Said, chat, one_after_another, open_house, pretend
+from tests.remedies.house import (
+    BIG,
+    CHAT,
+    OWN_MODEL,
+    SMALL,
+    Answer,
+    Said,
+    chat,
+    elsewhere,
+    one_after_another,
+    open_house,
+    pretend,
+)
 
 from headgate.domain.limits import Dimension
 from headgate.runtime.keys import config_line, new_virtual_key
@@ -304,6 +316,36 @@ async def test_refusal_where_local_answers_are_not_wanted() -> None:
         assert len(house.seen) == 3
 
 
+async def test_no_key_for_what_is_asked() -> None:
+    """No key reaches any candidate: what is missing is said at once, and who could be asked."""
+    there = (pretend(), elsewhere("compatible"))
+    async with open_house(there, keys="", models=(), route="substitute = false") as house:
+        told = refused(await house.ask(chat(model=BIG), **OFF), 503, "no_capacity")
+        start = f"There is no key for groq, which serves {BIG}: set GROQ_API_KEY."
+        assert told == f"{start} Or ask a model of compatible."
+        assert (await house.ask(chat(model=OWN_MODEL))).status == 200
+        assert [seen.key for seen in house.seen] == ["c"]
+
+
+async def test_every_key_was_refused() -> None:
+    """A key that the provider does not take is not called missing."""
+    async with open_house(pretend(Fault(F.INVALID_KEY)), models=(BIG,)) as house:
+        told = [refused(await house.ask(**OFF), 503, "no_capacity") for _ in range(2)]
+        assert "has refused every key that this gateway has: set GROQ_API_KEY to a good one" in told[0]
+        assert told[0] == told[1]
+        assert len(house.seen) == 1
+
+
+async def test_network_failure_may_be_over_the_next_time() -> None:
+    """Nobody listens upstream: the client is told when to come again, never that it will not help."""
+    async with open_house(pretend(), models=(BIG,)) as house:
+        await house.simulators[0].close()
+        answer = await house.ask(**OFF)
+        told = refused(answer, 503, "upstream_failed")
+        assert "the last with network. Try again in " in told
+        assert int(answer.headers["retry-after"]) >= 5
+
+
 async def test_local_answer_whole_and_streamed() -> None:
     """A completion like any other, labelled in header and body; the SDKs read both forms."""
     async with open_house(pretend(Fault(F.OVER_CAPACITY)), keys="") as house:
@@ -332,7 +374,8 @@ async def test_local_answer_is_never_json_or_a_tool_call() -> None:
             {"tools": [tool], "tool_choice": "required"},
             {"tools": [tool], "tool_choice": {"type": "function", "function": {"name": "f"}}},
         ):
-            refused(await house.ask(chat("json", **fields)), 429, "no_capacity")
+            told = refused(await house.ask(chat("json", **fields)), 503, "no_capacity")
+            assert told == f"There is no key for groq, which serves {BIG}: set GROQ_API_KEY."
 
 
 async def test_done_is_added_where_upstream_leaves_it_out() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import asyncio
     import socket
 
-    from headgate.runtime.settings import Settings
+    from headgate.runtime.settings import ProviderSettings, Settings
     from headgate.store.sqlite import SqliteStore
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is shown instead of them
@@ -151,9 +151,7 @@ def greeting(settings: "Settings", port: int, *, simulated: bool) -> str:
         lines.append("There is no provider key, so the built-in simulator answers: a pretend Groq with its free plan.")
         lines.append("Set GROQ_API_KEY and start again for real answers.")
     else:
-        keys = sum(len(provider.keys) for provider in settings.providers)
-        counted = "1 provider key" if keys == 1 else f"{keys} provider keys"
-        lines.append(f"Upstream: {settings.groq.endpoints[0].origin}; {counted} in the pool.")
+        lines += _upstreams(settings)
     if settings.inactive:
         lines.append(f"Not active in this version: {', '.join(f'[{name}]' for name in settings.inactive)}.")
     if settings.is_open:
@@ -168,3 +166,27 @@ def greeting(settings: "Settings", port: int, *, simulated: bool) -> str:
         f"  Groq SDK:   base_url={root}",
     ]
     return "\n".join(lines)
+
+
+def _upstreams(settings: "Settings") -> list[str]:
+    """Who is asked with how many keys; and what is missing where Groq is not among them."""
+    reached = [provider for provider in settings.providers if provider.keys]
+    lines = []
+    if reached:
+        told = (f"{each.name} ({each.endpoints[0].origin}, {_counted(each)})" for each in reached)
+        lines.append(f"Upstream: {', '.join(told)}.")
+    if not settings.groq.keys:
+        others = " or ".join(each.name for each in reached)
+        lines.append(
+            f"There is no key for groq: set GROQ_API_KEY, or ask for models of {others}."
+            if others
+            else f"Warning: there is no key for groq ({settings.groq.endpoints[0].origin}), so no model can be asked: "
+            "set GROQ_API_KEY, or let clients bring their own."
+        )
+    return lines
+
+
+def _counted(provider: "ProviderSettings") -> str:
+    """How many keys a provider has."""
+    keys = [key for key in provider.keys if key.secret.reveal()]
+    return "no key needed" if not keys else "1 key" if len(keys) == 1 else f"{len(keys)} keys"

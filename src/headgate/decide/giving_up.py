@@ -4,9 +4,10 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from headgate.decide import actions as a
-from headgate.decide import routing
+from headgate.decide import keyless, routing
 from headgate.decide.journey import Journey, Phase
 from headgate.decide.remedies import Remedy, Situation, choose
+from headgate.decide.settling import UNHEALTHY
 from headgate.domain.answer import Refusal, RefusalCode, Source
 from headgate.domain.fact import RequestFinished
 from headgate.domain.failure import Failure
@@ -22,6 +23,8 @@ Actions = tuple[a.Action, ...]
 QUOTA: Final = frozenset(
     {F.REQUESTS_PER_MINUTE, F.TOKENS_PER_MINUTE, F.DAILY_LIMIT, F.REQUEST_TOO_LARGE, F.NO_KEY_LEFT}
 )
+PASSING: Final = UNHEALTHY | {F.FLEX_FULL}
+"""What was wrong with a place, and may be over the next time."""
 LONGEST_RETRY_AFTER_S: Final[Seconds] = 86_400.0
 AFTER_A_FAILURE_S: Final[Seconds] = 5.0
 BLOCKED: Final = (
@@ -139,18 +142,23 @@ def _refusal(gate: "Gate", journey: Journey, kind: F, now: Instant) -> Refusal:
     soonest = routing.soonest(gate, journey, now)
     in_s = soonest - now
     retry_after_s = None if in_s > LONGEST_RETRY_AFTER_S else float(max(1, math.ceil(in_s)))
+    if retry_after_s is None and (kind in PASSING or any(each.failure in PASSING for each in journey.tried)):
+        retry_after_s = AFTER_A_FAILURE_S  # what this request may not ask again, the next one may
     when = "Retrying will not help." if retry_after_s is None else f"Try again in {retry_after_s:.0f} s."
-    models = ", ".join(request.candidates)
+    if (without_key := keyless.told(gate, journey, now)) is not None:
+        return Refusal(RefusalCode.NO_CAPACITY, without_key, 503, tried=journey.tried)
     if now + gate.policy.least_call_s >= request.deadline_at:
         text = f"No answer within the deadline of {request.deadline_at - request.arrived_at:.0f} s. {when}"
         return Refusal(RefusalCode.DEADLINE_EXCEEDED, text, 503, retry_after_s, tried=journey.tried)
     if kind in QUOTA:
+        models = ", ".join(request.candidates)
         text = f"No quota for {models} within {request.patience_until - request.arrived_at:.0f} s of waiting. {when}"
         return Refusal(RefusalCode.NO_CAPACITY, text, 429, retry_after_s, tried=journey.tried)
     if retry_after_s is not None:
         retry_after_s = max(retry_after_s, AFTER_A_FAILURE_S)
         when = f"Try again in {retry_after_s:.0f} s."
-    text = f"{len(journey.tried)} upstream calls failed, the last with {kind}. {when}"
+    calls = "1 upstream call" if len(journey.tried) == 1 else f"{len(journey.tried)} upstream calls"
+    text = f"{calls} failed, the last with {kind}. {when}"
     return Refusal(RefusalCode.UPSTREAM_FAILED, text, 503, retry_after_s, tried=journey.tried)
 
 
