@@ -108,6 +108,14 @@ async def test_route_that_only_logs() -> None:
         assert tally.screened == {("violence", "logged"): 1}
 
 
+async def test_route_that_only_logs_tells_of_repeated_requests_too() -> None:
+    """Each of them, however its answer is found: asked for, in the cache by its key, or there by its bytes."""
+    async with open_house(pretend(), route='safety = "log"', toml=LISTED) as house:
+        sources = [(await house.ask(chat(HARMFUL, temperature=0))).label("source") for _ in range(5)]
+        assert sources == ["upstream", *["cache"] * 4]
+        assert screened(house) == [(("violence",), False)] * 5
+
+
 def test_lists_in_files(tmp_path: Path) -> None:
     """Files add to the lists of the settings; one that cannot be read is named."""
     lists = tmp_path / "words.txt"

@@ -126,7 +126,7 @@ async def _answer(
             watch.stop()
             whole = _whole(gateway, answered, chat, marks, form, translation)
             if answered.entry is not None and form is None and aside is None and not controls.explain:
-                _keep_ready(gateway, scope, identity, body, answered, whole)
+                _keep_ready(gateway, scope, identity, body, chat, answered, whole)
             await send_whole(out, send, *whole)
     except asyncio.CancelledError:
         if not watch.gone:
@@ -239,10 +239,10 @@ def _whole(
 
 
 def _keep_ready(
-    gateway: Gateway, scope: Scope, identity: Identity, raw: bytes, answered: Answered, whole: Outgoing
+    gateway: Gateway, scope: Scope, identity: Identity, raw: bytes, chat: Chat, answered: Answered, whole: Outgoing
 ) -> None:
-    """Have an answer of the cache ready for whoever sends the same bytes again."""
-    ready = gateway.ready
+    """Have an answer of the cache ready for whoever sends the same bytes again, unless each of them is told of."""
+    ready = None if gateway.intake.tells_of(chat, answered.journey.request.route) else gateway.ready
     digest = None if ready is None else ready.digest(scope["headers"], identity, scope["path"], raw)
     if ready is not None and digest is not None:
         head = _STREAMED_ON if answered.journey.request.stream else _JSON

@@ -299,6 +299,11 @@ class Intake:
             trims_to=0.0,
         )
 
+    def tells_of(self, chat: Chat, route: str | None) -> bool:
+        """Whether every request of these words is told of, because the blocklist names something in them."""
+        screening = self._screening if (route or DEFAULT) in self._screens else None
+        return screening is not None and bool(screening.categories(chat))
+
     def cache_of(self, route: str | None) -> RouteCache:
         """What a route that is known says of the cache."""
         return self._routes[route or DEFAULT].cache
