@@ -146,6 +146,18 @@ async def test_jobs_that_make_none() -> None:
             await gate.chat(SAID, extra_body={"headgate": {"background": [LOCAL]}})
 
 
+async def test_job_that_cannot_be_begun_leaves_no_place_taken(tmp_path: Path) -> None:
+    """Nor do those that were given beside it, which could have been."""
+    fixed = {**RATE, "messages": [{"role": "user", "content": "Think of something."}]}
+    more = "[background]\nmax_open_per_tenant = 2"
+    async with gate_over(PLENTY, tmp_path / "s.sqlite3", more, tmp_path) as (gate, _):
+        for _ in range(3):
+            with pytest.raises(InvalidRequest, match="no text"):
+                await gate.converse(" ", background=[fixed, LOCAL], model=MODEL)
+        said: Conversation[Home] = await gate.converse(SAID, background=[fixed, LOCAL], model=MODEL)
+        assert [(await job.result(WITHIN_S)).kind for job in said.jobs] == ["chat", "local"]
+
+
 async def test_reply_is_not_held_up(tmp_path: Path) -> None:
     """A slow extraction and slow jobs are still under way when the reply is there."""
     faults = tuple(Fault(FaultKind.SLOW, containing=text, delay_s=60.0) for text in ("Extract what", "Rate "))

@@ -12,7 +12,7 @@ import msgspec
 
 from headgate.batch.job_runner import new_job_id
 from headgate.protocol.client_json import InvalidBody
-from headgate.protocol.jobs import LocalSpec, Said, Spec, kind_of, read_specs, resolve, write_work
+from headgate.protocol.jobs import LocalSpec, Said, Work, kind_of, read_specs, resolve, write_work
 from headgate.sdk.answer import Answer
 from headgate.sdk.extracting import Extracted, schema_of
 from headgate.sdk.jobs import DurableJob, JobHandle, PassingJobs
@@ -100,10 +100,16 @@ class Bringing:
         """Begin what can be done: without a reply the jobs about the message, with one those about it. Raises
         InvalidRequest where there is nothing to do one on."""
         said = self._said if reply is None else msgspec.structs.replace(self._said, reply=reply)
-        new = []
-        for at, spec in enumerate(self._specs):
-            if spec.needs_reply is not (reply is None) and at not in self._handles:
-                new.append(self._begun(at, spec, said))
+        waiting = [
+            (at, spec)
+            for at, spec in enumerate(self._specs)
+            if spec.needs_reply is not (reply is None) and at not in self._handles
+        ]
+        try:  # all or none: what one of them cannot do, no other has begun
+            works = [(at, resolve(spec, said)) for at, spec in waiting]
+        except InvalidBody as problem:
+            raise InvalidRequest(problem.message, problem.param) from None
+        new = [self._begun(at, work) for at, work in works]
         kept = [job for job in new if job is not None]
         if kept and self._gateway.jobs is not None:
             self._saving.append(self._gateway.jobs.save(kept))
@@ -125,12 +131,8 @@ class Bringing:
             most = runner.settings.max_open_per_tenant
             raise HeadgateError(f"At most {most:,} jobs may be open at a time (background.max_open_per_tenant).")
 
-    def _begun(self, at: int, spec: Spec, said: Said) -> NewJob | None:
+    def _begun(self, at: int, work: Work) -> NewJob | None:
         runner: JobRunner | None = self._gateway.jobs
-        try:
-            work = resolve(spec, said)
-        except InvalidBody as problem:
-            raise InvalidRequest(problem.message, problem.param) from None
         payload, kind, name = write_work(work), kind_of(work), new_job_id()
         if runner is None:
             self._handles[at] = self._passing.begin(name, kind, payload)
