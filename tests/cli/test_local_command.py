@@ -61,6 +61,38 @@ def test_option_is_read_from_a_file(tmp_path: Path) -> None:
     assert "none.json" in gone.stderr
 
 
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_what_the_text_does_not_give_is_named(more: tuple[str, ...]) -> None:
+    """A schema that is filled in part ends with exit code 3, and the required fields that are missing on stderr."""
+    schema = '{"properties":{"upi_id":{"type":"string"},"order":{"type":"string"}},"required":["upi_id","order"]}'
+    part = headgate("local", "fill", "Pay ramesh.k@okaxis", "-o", f"schema={schema}", *more)
+    assert part.returncode == 3
+    assert "ramesh.k@okaxis" in part.stdout
+    assert "missing: order" in part.stderr.splitlines()
+    whole = headgate("local", "fill", "Pay ramesh.k@okaxis\nOrder: 4711", "-o", f"schema={schema}", *more)
+    assert whole.returncode == 0, whole.stderr
+    assert "missing:" not in whole.stderr
+
+
+def test_no_label_fits() -> None:
+    """No answer is said to be one, and on stderr."""
+    done = headgate("local", "classify", "I want my money back", "-o", "labels=refund,delivery")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "none of the labels fits" in done.stderr.splitlines()
+
+
+def test_broken_json_is_placed(tmp_path: Path) -> None:
+    """What is wrong with it and where, for a file as for a value."""
+    file = tmp_path / "bad.json"
+    file.write_text('{"properties": {\n  "a": }}', encoding="utf-8")
+    done = headgate("local", "fill", "a", "-o", f"schema=@{file}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{file} is not valid JSON" in done.stderr
+    assert "line 2, column 8" in done.stderr
+    typed = headgate("local", "classify", "a", "-o", 'labels=[{"name":"a"')
+    assert (typed.returncode, "the value is not valid JSON" in typed.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     "arguments, complaint",
     [

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from headgate.local.skills import SkillResult, Supplies
 
 USAGE: Final = 2
+PARTLY_DONE: Final = 3
 TEXT_CHARS_MAX: Final = 1_000_000
 SHOWN_CHARS: Final = 60
 
@@ -86,11 +87,27 @@ def _run(name: str, text: str | None, options: list[str], config: Path | None, *
         import msgspec
 
         put(msgspec.json.format(written(result), indent=2).decode() + "\n")
-        return
-    said = row.says(result)
-    if said is not None:
-        put(f"{said}\n")
-    _explain(given, result)
+    else:
+        said = row.says(result)
+        if said is not None:
+            put(f"{said}\n")
+        _explain(given, result)
+    _say_what_lacks(name, result)
+
+
+def _say_what_lacks(name: str, result: "SkillResult") -> None:
+    """What the answer does not hold. Raises Exit where it is a part of what was asked for."""
+    if name == "classify":
+        from headgate.local.classification import Classification
+
+        if isinstance(result, Classification) and result.label is None:
+            say("none of the labels fits")
+    elif name == "fill":
+        from headgate.local.filling import Filled
+
+        if isinstance(result, Filled) and result.partial:
+            say(f"missing: {', '.join(result.missing)}" if result.missing else "the schema is not satisfied")
+            raise typer.Exit(PARTLY_DONE)
 
 
 def _explain(text: str, result: "SkillResult") -> None:
@@ -122,12 +139,30 @@ def _options(pairs: list[str], names: tuple[str, ...]) -> Mapping[str, object]:
 def _value(name: str, value: str) -> Any:
     import msgspec
 
-    if value.startswith("@"):
-        value = _held(name, Path(value[1:]))
+    file = Path(value[1:]) if value.startswith("@") else None
+    if file is not None:
+        value = _held(name, file)
     try:
         return msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        is_named_so = file is not None and file.suffix.lower() == ".json"
+        if name in OBJECTS or is_named_so or value.lstrip()[:1] in {"{", "["}:
+            place = _place_of_error(value)
+            raise Failed(f"-o {name}: {file or 'the value'} is not valid JSON: {place or error}.", USAGE) from None
         return value.split(",") if name in LISTS else value
+
+
+def _place_of_error(value: str) -> str:
+    """What is wrong with a JSON text, and where; "" where that is not known."""
+    import json
+
+    try:
+        json.loads(value)
+    except json.JSONDecodeError as error:
+        return f"{error.msg} (line {error.lineno}, column {error.colno})"
+    except RecursionError:
+        pass
+    return ""
 
 
 def _held(name: str, file: Path) -> str:
@@ -139,6 +174,8 @@ def _held(name: str, file: Path) -> str:
         raise Failed(f"-o {name}: {file} cannot be read ({type(error).__name__}).", USAGE) from None
 
 
+OBJECTS: Final = frozenset({"schema", "slots"})
+"""Options whose values are JSON objects and cannot be written otherwise."""
 LISTS: Final = frozenset({"labels", "earlier", "avoid", "kinds", "block", "allow"})
 """Options whose values may be written with commas instead of as JSON."""
 
