@@ -108,8 +108,8 @@ class ReportData(StrEnum):
 
 
 class ScheduleTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[schedules.NAME]`: a report about what happened since the last one, as a job. A due time that was missed while
-    the gateway was down has its run at the next start; of several the last alone."""
+    """`[schedules.NAME]`: a report about what happened since the last one, as a job. Due times that were missed
+    while the gateway was down have one run together at the next start, about all of that time, 31 days at most."""
 
     every: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,3}[mhd]$")] | None = None
     """As `15m`, `6h` or `1d`, counted from midnight UTC of 1970-01-01."""
