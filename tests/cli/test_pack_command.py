@@ -64,6 +64,8 @@ def test_what_cannot_be_packed(tmp_path: Path) -> None:
     assert headgate("pack", "long.txt", "--messages", "headgate.toml", folder=tmp_path).returncode == 2
     gone = headgate("pack", "gone.txt", *TO_SMALL, folder=tmp_path)
     assert (gone.returncode, "gone.txt cannot be read" in gone.stderr) == (1, True)
+    binary = headgate("pack", "picture.png", *TO_SMALL, folder=tmp_path)
+    assert (binary.returncode, "not read: picture.png (binary)" in binary.stderr) == (1, True)
     assert headgate("pack", "--messages", "headgate.toml", folder=tmp_path).returncode == 2
     tight = headgate("pack", "long.txt", *TO_SMALL, "--answer", "2600", folder=tmp_path)
     assert (tight.returncode, tight.stdout) == (1, "")

@@ -1,5 +1,6 @@
 """`gate.pack`: prompts that fit, made of texts, files and messages, and read by the model that is told."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -161,6 +162,8 @@ def test_who_reads(larger: Larger, price_here: int | None, price_there: int | No
         (words(3_000), {"answer_tokens": 3_500}, "larger window"),
         (["no/such/file"], {}, "No such file"),
         ([], {}, "no text"),
+        ([sys.executable], {}, r"no text to pack; not read: .* \(larger than|no text to pack; not read: .* \(binary"),
+        (__file__, {}, "Give a list of paths"),
         (["a", {"role": "user", "content": "b"}], {}, "not both"),
         ("hello", {"model": "no/such"}, "not known"),
         ("hello", {"share": 0.0}, "share"),
@@ -172,3 +175,11 @@ async def test_what_cannot_be_packed(tmp_path: Path, what: object, options: dict
     async with Headgate(settings_of(tmp_path)) as gate:
         with pytest.raises((InvalidRequest, OSError), match=why):
             await gate.pack(what, **{"model": SMALL, "larger": "never", **options})  # type: ignore[arg-type]
+
+
+async def test_words_that_happen_to_name_a_file_can_be_packed(tmp_path: Path) -> None:
+    """By a name of their own; what only looks like a path is a text as any other."""
+    async with Headgate(settings_of(tmp_path)) as gate:
+        assert __file__ in (await gate.pack({"text": __file__}, model=SMALL)).text
+        assert (await gate.pack("no/such/file.txt", model=SMALL)).text == "no/such/file.txt"
+        assert (await gate.pack("\0", model=SMALL)).text == "\0"

@@ -22,6 +22,9 @@ from headgate.server.gateway import Gateway
 
 ANSWER_SHARE: Final = 0.25
 """The most of a window that is kept free for the answer unless more is asked for."""
+LONGEST_PATH_CHARS: Final = 300
+"""A longer text is not taken for a path that somebody forgot to put into a list."""
+MOST_LEFT_NAMED: Final = 5
 
 Packable: TypeAlias = str | Mapping[str, str] | Sequence[str | os.PathLike[str]] | Sequence[Mapping[str, object]]
 """A text; texts by name; paths of files and folders; or messages as OpenAI writes them."""
@@ -89,6 +92,12 @@ async def packed(gateway: Gateway, what: Packable, wishes: Packing) -> Packed:
     if isinstance(what, Mapping):
         return await _pack_files(gateway, Collected(tuple(_named(what, wishes))), wishes)
     if isinstance(what, str):
+        if await asyncio.to_thread(_is_file, what):
+            raise InvalidRequest(
+                f"{what!r} is a file here, and a str is packed as a text. Give a list of paths, [{what!r}], to pack "
+                'what it holds, or {"text": ...} for these very words.',
+                "what",
+            )
         return await _pack_messages(gateway, [{"role": "user", "content": what}], wishes)
     if what and all(isinstance(each, Mapping) for each in what):
         return await _pack_messages(gateway, what, wishes)  # type: ignore[arg-type]
@@ -96,6 +105,10 @@ async def packed(gateway: Gateway, what: Packable, wishes: Packing) -> Packed:
         raise InvalidRequest("Give either paths or messages, not both in one list.", "what")
     paths: Sequence[str | os.PathLike[str]] = what  # type: ignore[assignment]
     return await _pack_files(gateway, await asyncio.to_thread(collect, paths, wishes.priorities), wishes)
+
+
+def _is_file(text: str) -> bool:
+    return len(text) <= LONGEST_PATH_CHARS and "\n" not in text and os.path.isfile(text)  # noqa: PTH113 - never raises
 
 
 def _named(texts: Mapping[str, str], wishes: Packing) -> list[Source]:
@@ -140,7 +153,7 @@ async def _pack_messages(gateway: Gateway, messages: Sequence[Mapping[str, objec
 
 async def _pack_files(gateway: Gateway, collected: Collected, wishes: Packing) -> Packed:
     if not collected.sources:
-        raise InvalidRequest("There is no text to pack.", "what")
+        raise InvalidRequest(_no_text(collected.left), "what")
     fit = partial(fit_files, collected.sources, wishes.question, removes_repeats=wishes.removes_repeats)
     whole = await asyncio.to_thread(fit, room=float("inf"))
     taken, reason = _taken(gateway, Need.NONE, weigh(whole.text) + PER_MESSAGE, wishes)
@@ -169,6 +182,12 @@ def _packed(
     messages = msgspec.json.decode(chat.fields["messages"], type=tuple[dict[str, object], ...])
     tokens = learned.prompt_tokens(taken.model.id, weight(chat.prompt))
     return Packed(messages, taken.model.id, tokens, taken.prompt_tokens, taken.limit_tokens, items, left, reason)
+
+
+def _no_text(left: Sequence[Left]) -> str:
+    named = ", ".join(f"{each.name} ({each.why})" for each in left[:MOST_LEFT_NAMED])
+    more = f" and {len(left) - MOST_LEFT_NAMED:,} more" if len(left) > MOST_LEFT_NAMED else ""
+    return f"There is no text to pack; not read: {named}{more}." if left else "There is no text to pack."
 
 
 def _too_small(taken: Reader) -> InvalidRequest:
