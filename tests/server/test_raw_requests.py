@@ -1,13 +1,15 @@
 """Requests that no client library writes: several at once, trailers, addresses in pieces."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import pytest
-from tests.remedies.house import CHAT, chat, open_house, pretend
+from tests.remedies.house import CHAT, House, chat, open_house, pretend
 
 from headgate.runtime.keys import config_line, new_virtual_key
 
@@ -85,3 +87,33 @@ async def test_an_answer_to_head_has_no_body(path: str, key: str) -> None:
         writer.write(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n")
         assert (await answer(reader))[0] == 200
+
+
+AHEAD = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx-long: %b\r\n\r\n" % (b"x" * 2_000)
+
+
+def ahead(house: House) -> int:
+    """Requests of all connections that wait for their turn."""
+    connections: Any = house.server.server_state.connections
+    return sum(len(each.pipeline) for each in connections)
+
+
+async def test_many_requests_that_come_at_once_are_read_as_they_are_answered() -> None:
+    """Megabytes of them are answered, and few at a time are held."""
+    async with open_house(pretend()) as house, connected(house.port) as (reader, writer):
+        writer.write(AHEAD * 1_500)
+        held = []
+        for _ in range(1_500):
+            assert (await answer(reader))[0] == 200
+            held.append(ahead(house))
+        assert max(held) < 400
+
+
+async def test_who_sends_endless_requests_ahead_is_let_go() -> None:
+    """So small that thousands come at once, each takes more room than it has bytes."""
+    async with open_house(pretend()) as house, connected(house.port) as (reader, writer):
+        writer.write(b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n" * 50_000)
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(65_536):
+                assert ahead(house) <= 1_000
+        assert not house.server.server_state.tasks

@@ -31,6 +31,10 @@ HEAD_TOO_LARGE: Final = (
 URI_TOO_LONG: Final = (414, b"URI Too Long", "The request's address is too long (setting server.max_uri_bytes).")
 MALFORMED: Final = (400, b"Bad Request", "This is no valid HTTP/1.1 request.")
 
+READ_AHEAD: Final = 16
+"""From so many requests that wait for their turn on no more is read; those that came with them wait too."""
+MOST_AHEAD: Final = 1_000
+"""More than so many end the connection."""
 ADDRESSES_MAX: Final = 256
 """Addresses of requests that are remembered taken apart, before all are forgotten; each of at most as many bytes."""
 SWEEPS: Final = 10
@@ -102,6 +106,7 @@ class Cycle(RequestResponseCycle):
         self.chunked_encoding = None
         self.expected_content_length = 0
         self.shared = protocol.shared
+        self._resume_reading = protocol.resume_reading
         self._tasks = protocol.tasks
 
     async def run_asgi(self, app: Any) -> None:
@@ -115,7 +120,7 @@ class Cycle(RequestResponseCycle):
             if not self.response_complete and not self.disconnected:
                 await self._broke(None)
         finally:
-            self.on_response, self.watch = _nothing, None
+            self.on_response, self._resume_reading, self.watch = _nothing, _nothing, None
             del self.scope["extensions"]  # a ring would be left to the garbage collector
             if self.task is not None:
                 self._tasks.discard(self.task)
@@ -165,7 +170,7 @@ class Cycle(RequestResponseCycle):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.waiting_for_100_continue = False
         if not self.disconnected and not self.response_complete:
-            self.flow.resume_reading()
+            self._resume_reading()
             await self.message_event.wait()
             self.message_event.clear()
         if self.disconnected or self.response_complete:
@@ -175,7 +180,7 @@ class Cycle(RequestResponseCycle):
     def take(self) -> bytes:
         """What came of the body since the last time. Reading goes on: without it nobody would see the client leave."""
         chunks = self.chunks
-        self.flow.resume_reading()
+        self._resume_reading()
         self.chunks, self.waiting_bytes, self.was_read = [], 0, True
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
@@ -336,9 +341,18 @@ class Connection(HttpToolsProtocol):
         scope["extensions"] = {DIRECT: cycle}
         if before is None or before.response_complete:
             self._begin(cycle)
-        else:  # requests that are sent ahead wait for their turn
-            self.flow.pause_reading()
+        elif len(self.pipeline) < MOST_AHEAD:  # requests that are sent ahead wait for their turn
             self.pipeline.appendleft((cycle, self.app))
+            if len(self.pipeline) >= READ_AHEAD:
+                self.flow.pause_reading()
+        else:
+            self.transport.close()
+            raise ValueError("too many requests sent ahead")
+
+    def resume_reading(self) -> None:
+        """Read on, unless there is enough that waits."""
+        if len(self.pipeline) < READ_AHEAD:
+            self.flow.resume_reading()
 
     def _begin(self, cycle: Cycle) -> None:
         self._running = cycle
@@ -371,12 +385,13 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             self.idle_since = self.loop.time()
             return
-        self.flow.resume_reading()
         if self.pipeline:
             cycle, _ = self.pipeline.pop()
+            self.resume_reading()
             assert isinstance(cycle, Cycle)
             self._begin(cycle)
         else:
+            self.flow.resume_reading()
             self.idle_since = self.loop.time()
 
     def timeout_keep_alive_handler(self) -> None:
