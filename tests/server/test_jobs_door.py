@@ -174,7 +174,7 @@ def test_other_forms(client: httpx.Client) -> None:
 
 WRONG: Final[dict[str, tuple[object, str]]] = {
     "unknown kind": ([{"kind": "dance"}], "no kind of job 'dance'"),
-    "no kind": ([{}], "no kind of job"),
+    "no kind": ([{}], "`kind` is missing: give one of extract, chat, local"),
     "no object": (["extract"], "must be an object"),
     "no list": ("soon", "true, false, or a list"),
     "empty list": ([], "true, false"),
@@ -183,6 +183,25 @@ WRONG: Final[dict[str, tuple[object, str]]] = {
     "wrong chat": ([{"kind": "chat", "messages": []}], "messages"),
     "streamed chat": ([{**ENRICH, "stream": True}], "nobody to stream to"),
     "jobs in jobs": ([{**ENRICH, "headgate": {"background": [LOCAL]}}], "no further jobs"),
+    "unknown model": ([{**ENRICH, "model": "nosuch"}], "The model `nosuch` is not known here"),
+    "model that is nearly known": ([{**EXTRACT, "model": "gpt-oss-20"}], "Did you mean `openai/gpt-oss-20b`"),
+    "model that does not chat": ([{**ENRICH, "model": "whisper-large-v3"}], "answers no chats"),
+    "unknown control": ([{**ENRICH, "headgate": {"colour": 1}}], "colour"),
+    "unknown route": ([{**ENRICH, "headgate": {"route": "nowhere"}}], "There is no route `nowhere`"),
+    "schema that is none": ([{"kind": "extract", "schema": {"type": "objekt"}}], "not a valid JSON Schema"),
+    "chat whose schema is none": (
+        [
+            {
+                **ENRICH,
+                "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "objekt"}}},
+            }
+        ],
+        "not a valid JSON Schema",
+    ),
+    "unknown slot": (
+        [{**ENRICH, "messages": [{"role": "user", "content": "Rate {{ replly }}"}]}],
+        "nothing stands for {{ replly }}; there are {{message}} and {{reply}}",
+    ),
     "unknown skill": ([{"kind": "local", "skill": "languag"}], "did you mean `language`"),
     "wrong option": ([{**LOCAL, "options": {"colour": 1}}], "colour"),
     "too many": ([LOCAL] * 17, "at most 16"),
@@ -201,6 +220,39 @@ def test_jobs_that_cannot_be(client: httpx.Client, name: str) -> None:
     assert part in answer.json()["error"]["message"]
     assert "x-headgate-jobs" not in answer.headers
     assert len(client.get("/jobs?limit=100").json()["data"]) == before
+
+
+OF_THEIR_OWN: Final[dict[str, tuple[Mapping[str, object], str, str]]] = {
+    "nothing": ({}, "`kind` is missing", "job.kind"),
+    "no text": ({"kind": "local", "skill": "risk"}, "add `text`", "job.text"),
+    "no text to extract from": (EXTRACT, "add `text`", "job.text"),
+    "unknown model": (
+        {**ENRICH, "model": "nosuch", "messages": [{"role": "user", "content": "hi"}]},
+        "nosuch",
+        "model",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_THEIR_OWN)
+def test_jobs_of_their_own_that_cannot_be(client: httpx.Client, name: str) -> None:
+    """The same for `POST /jobs`: what is missing is said, and which request this was, as in all errors."""
+    job, part, param = OF_THEIR_OWN[name]
+    answer = client.post("/jobs", json=job)
+    told = answer.json()
+    assert (answer.status_code, part in told["error"]["message"], told["error"]["param"]) == (400, True, param)
+    assert told["headgate"]["request_id"] == answer.headers["x-request-id"]
+
+
+def test_schema_that_is_none(client: httpx.Client) -> None:
+    """No answer could be checked by it: a chat that brings one is a 400 before any call, now or as a job."""
+    form = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "objekt"}}}
+    for background in (None, True):
+        answer = client.post("/chat/completions", json=asking(background) | {"response_format": form})
+        assert answer.status_code == 400
+        assert "not a valid JSON Schema" in answer.json()["error"]["message"]
+        assert answer.json()["error"]["param"] == "response_format.json_schema.schema"
+        assert "x-headgate-calls" not in answer.headers
 
 
 def test_webhook_that_nobody_has(client: httpx.Client) -> None:

@@ -5,6 +5,7 @@
 A work holds texts, never a credential: it is done with the gateway's own keys.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Final, TypeAlias
@@ -20,6 +21,8 @@ AUTO: Final = "headgate/auto"
 """The model of a job that names none."""
 MESSAGE_SLOT: Final = "{{message}}"
 REPLY_SLOT: Final = "{{reply}}"
+_SLOTS: Final = frozenset({MESSAGE_SLOT.encode(), REPLY_SLOT.encode()})
+_SLOT: Final = re.compile(rb"\{\{ {0,8}[A-Za-z_][A-Za-z0-9_.-]{0,80} {0,8}\}\}")
 MAX_NESTING: Final = 32
 MOST_FILLED_CHARS: Final = 16 * 1024 * 1024
 """What the slots of one job may hold together: a slot is short, and what fills it may be long."""
@@ -150,11 +153,13 @@ def read_spec(value: object, place: str) -> Spec:
             spec = _converted(fields, LocalSpec, place)
         case "chat":
             return _chat(fields, place)
+        case None:
+            raise InvalidBody(f"`kind` is missing: give one of {', '.join(KINDS)}.", f"{place}.kind")
         case _:
             text = f"There is no kind of job {str(kind)[:60]!r}: there are {', '.join(KINDS)}."
             raise InvalidBody(text, f"{place}.kind")
     if isinstance(spec, ExtractSpec):  # what the provider would refuse is refused while somebody listens
-        _checked(_extract_body(spec, "x"), place)
+        _checked(extract_body(spec, "x"), place)
     return spec
 
 
@@ -162,7 +167,7 @@ def resolve(spec: Spec, said: Said) -> Work:
     """All that is needed to do a job. Raises InvalidBody where there is nothing to do it on."""
     match spec:
         case ExtractSpec():
-            return ExtractWork(Raw(_encode(_extract_body(spec, _some(spec.text_of(said))))))
+            return ExtractWork(Raw(_encode(extract_body(spec, _some(spec.text_of(said))))))
         case LocalSpec():
             return LocalWork(spec.skill, _some(spec.text_of(said)), spec.options)
         case ChatSpec():
@@ -217,6 +222,11 @@ def _chat(fields: dict[str, Any], place: str) -> ChatSpec:
         raise InvalidBody(f"{place!r}: a job brings no further jobs.", f"{place}.headgate")
     _checked(body, place)
     text = _encode(body.get("messages"))
+    for slot in _SLOT.findall(text):
+        if slot not in _SLOTS:
+            shown = slot[:60].decode("utf-8", "replace")
+            what = f"{place!r}: nothing stands for {shown}; there are {MESSAGE_SLOT} and {REPLY_SLOT}."
+            raise InvalidBody(what, f"{place}.messages")
     return ChatSpec(body, REPLY_SLOT.encode() in text)
 
 
@@ -229,7 +239,8 @@ def _checked(body: Mapping[str, Any], place: str) -> None:
         ) from None
 
 
-def _extract_body(spec: ExtractSpec, text: str) -> dict[str, Any]:
+def extract_body(spec: ExtractSpec, text: str) -> dict[str, Any]:
+    """The chat that takes the values out of a text."""
     return {
         "model": spec.model,
         "messages": extraction_messages(text, spec.schema, spec.instructions),

@@ -12,13 +12,14 @@ import msgspec
 
 from headgate.batch.job_runner import new_job_id
 from headgate.protocol.client_json import InvalidBody
-from headgate.protocol.jobs import LocalSpec, Said, Work, kind_of, read_specs, resolve, write_work
+from headgate.protocol.jobs import Said, Work, kind_of, read_specs, resolve, write_work
 from headgate.sdk.answer import Answer
 from headgate.sdk.extracting import Extracted, schema_of
 from headgate.sdk.jobs import DurableJob, JobHandle, PassingJobs
 from headgate.sdk.problems import HeadgateError, InvalidRequest
 from headgate.server.auth import LOCAL_TENANT
 from headgate.server.gateway import Gateway
+from headgate.server.job_checks import check_job
 from headgate.store.job_rows import NewJob
 from headgate.store.problems import StoreError
 
@@ -88,8 +89,7 @@ class Bringing:
         try:
             self._specs = read_specs([_plain(each) for each in background], most) if background else ()
             for spec in self._specs:
-                if isinstance(spec, LocalSpec):
-                    gateway.check_skill(spec)
+                check_job(gateway, spec, LOCAL_TENANT)
         except InvalidBody as problem:
             raise InvalidRequest(problem.message, problem.param) from None
         self._handles: dict[int, JobHandle] = {}

@@ -17,7 +17,6 @@ from headgate.batch.job_runner import JobRunner, new_job_id
 from headgate.domain.answer import Refusal, RefusalCode
 from headgate.protocol.chat import Chat, InvalidBody
 from headgate.protocol.jobs import (
-    LocalSpec,
     Said,
     Spec,
     Work,
@@ -32,6 +31,7 @@ from headgate.server.auth import Identity
 from headgate.server.controls import PREFIX, Controls
 from headgate.server.errors import invalid
 from headgate.server.gateway import Gateway
+from headgate.server.job_checks import check_job
 from headgate.server.labels import EVENT_STREAM
 from headgate.server.visit import Scope, Send, indirect
 from headgate.store.job_rows import NewJob
@@ -172,8 +172,7 @@ def _aside(
         text = "Jobs about the reply are for chat completions; others can bring jobs about the message."
         return invalid(text, "background")
     for spec in specs:
-        if isinstance(spec, LocalSpec):
-            gateway.check_skill(spec)
+        check_job(gateway, spec, new.tenant)
     now = tuple(new.new(new_job_id(), resolve(spec, message)) for spec in specs if not spec.needs_reply)
     for spec in waiting:  # what cannot be done is said while somebody listens
         new.new("", resolve(spec, Said(message.message, "x")))

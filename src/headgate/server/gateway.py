@@ -8,7 +8,6 @@ import msgspec
 
 from headgate.batch.coalescing import Coalescer
 from headgate.batch.job_runner import JobRunner
-from headgate.batch.local_skill import check_skill
 from headgate.batch.runner import BatchRunner
 from headgate.catalog import Catalog, Model
 from headgate.domain.answer import Refusal
@@ -91,7 +90,6 @@ class Gateway:
         self.batches: BatchRunner | None = None
         self.jobs: JobRunner | None = None
         self.webhooks: tuple[str, ...] = ()
-        self.check_skill = check_skill
         self.spools = Spools(audio.max_held_bytes)
         self.max_body_bytes = max_body_bytes
         self.start = start

@@ -13,6 +13,7 @@ from headgate.domain.answer import Refusal, RefusalCode
 from headgate.domain.limits import Amounts
 from headgate.domain.request import Check, Need, Priority, PromptSize, Request, SkillUse
 from headgate.domain.time import Instant
+from headgate.local.check import Problem, compiled
 from headgate.protocol.chat import Chat, InvalidBody
 from headgate.protocol.compound import COMPOUND, for_successor
 from headgate.runtime.answering import tool_required
@@ -30,6 +31,7 @@ CHATTING: Final = frozenset({Kind.CHAT, Kind.GUARD})
 """Kinds of models that are asked by chats."""
 TIER_PREFIX: Final = "headgate/"
 _NO_TASKS: Final[Mapping[str, SkillUse]] = {}
+_SCHEMA: Final = Check.SCHEMA
 _NO_CHECK: Final = Check.NONE  # looking up a member of an enum costs as much as a call
 _NO_NEED: Final = Need.NONE
 _NO_PROMPT: Final = PromptSize()
@@ -95,6 +97,8 @@ class Intake:
             pattern = self._for_own_key(pattern)
         if isinstance(pattern, Refusal):
             return pattern
+        if chat.check is _SCHEMA and (problem := _wrong_schema(chat)) is not None:
+            return problem
         if self._screens and (mode := self._screens.get(controls.route or DEFAULT)) is not None:
             assert self._screening is not None
             refusal = self._screening.before_calling(chat, mode, request_id=request_id, tenant=pattern.tenant, now=now)
@@ -118,6 +122,13 @@ class Intake:
             own_key=own_key,
             service_tier=chat.service_tier,
         )
+
+    def problem(self, chat: Chat, controls: Controls, tenant: str) -> Refusal | None:
+        """Why a chat could not be asked, for one that is to be asked later."""
+        if chat.model in COMPOUND and (refusal := self._without_compound(chat)) is not None:
+            return refusal
+        pattern = self._new_pattern(chat, controls, tenant)
+        return pattern if isinstance(pattern, Refusal) else _wrong_schema(chat)
 
     def _without_compound(self, chat: Chat) -> Refusal | None:
         """Give a request for a retired compound system the built-in tools of the model that serves instead of it."""
@@ -334,6 +345,14 @@ def unknown_model(name: str, catalog: Catalog) -> Refusal:
     meant = f" Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else " `GET /v1/models` lists them all."
     shown = name if len(name) <= 100 else name[:100] + "..."
     return Refusal(RefusalCode.MODEL_NOT_FOUND, f"The model `{shown}` is not known here.{meant}", 404, param="model")
+
+
+def _wrong_schema(chat: Chat) -> Refusal | None:
+    """400 for a schema that no answer could be checked by."""
+    found = None if chat.schema is None else compiled(chat.schema)
+    if not isinstance(found, Problem):
+        return None
+    return Refusal(RefusalCode.INVALID_REQUEST, found.message, 400, param="response_format.json_schema.schema")
 
 
 def _screened_routes(routes: Mapping[str, RouteSettings]) -> dict[str, RouteSafety]:

@@ -8,10 +8,11 @@ from headgate.batch.job_runner import JobRunner, new_job_id
 from headgate.batch.job_words import job_object
 from headgate.domain.answer import Refusal
 from headgate.protocol.client_json import InvalidBody, decode_object, decode_value
-from headgate.protocol.jobs import LocalSpec, Said, read_spec, resolve
+from headgate.protocol.jobs import ChatSpec, Said, read_spec, resolve
 from headgate.server.background import OWN_KEY, Accepted, Jobs, queue
 from headgate.server.errors import invalid
 from headgate.server.files import page_body
+from headgate.server.job_checks import check_job
 from headgate.server.stored import limit_of, one_of, query_of
 from headgate.server.visit import Visit, read_json
 from headgate.store.job_rows import JobStatus
@@ -45,8 +46,9 @@ async def _created(visit: Visit, body: bytes) -> Accepted | Refusal:
     spec = read_spec(fields, "job")
     if spec.needs_reply:
         raise InvalidBody("The job is about a reply, and there is none: give its text.", "job")
-    if isinstance(spec, LocalSpec):
-        gateway.check_skill(spec)
+    if not isinstance(spec, ChatSpec) and spec.text is None:
+        raise InvalidBody("The job has no text: add `text`, the text that it is about.", "job.text")
+    check_job(gateway, spec, visit.identity.tenant)
     new = Jobs(_runner(visit), visit.identity.tenant, "", webhook, gateway.clock.wall())
     return await queue(new, new.new(new_job_id(), resolve(spec, Said())))
 

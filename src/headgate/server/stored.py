@@ -45,7 +45,8 @@ def stored(door: StoredDoor) -> Door:
         try:
             await door(visit, store)
         except InvalidBody as problem:
-            body = error_body(problem.message, "invalid_request_error", problem.code, problem.param)
+            extra: dict[str, object] = {"headgate": {"request_id": visit.name, "tried": []}}
+            body = error_body(problem.message, "invalid_request_error", problem.code, problem.param, extra)
             await visit.reply(body, 400, (JSON, NO_RETRY))
         except UnknownCursor:
             await visit.refuse(invalid("`after` names nothing that is here.", "after"))
