@@ -74,6 +74,7 @@ def test_stix_bundle_is_recognised(tmp_path: Path, environ: dict[str, str]) -> N
         ("bad.example\n", "cert", ("--format", "xml"), "there are csv, json, stix"),
         ("[]", "cert", ("--format", "stix"), "no STIX 2.1 bundle"),
         ("bad.example\n\0\n", "cert", (), "it holds NUL bytes"),
+        ("bad\x01example\n", "cert", (), "holds control characters"),
         ("domain,bad.example\ncolour,blue\ncolour,red\n", "cert", (), "More than half"),
         ("type,value\ndomain,bad.example\n", "cert", ("--format", "json"), "it is no JSON"),
         ("keyword,OTP\n", "cert", (), "a keyword has at least 4 characters; 'OTP' is"),

@@ -20,6 +20,8 @@ MAX_INDICATORS: Final = 200_000
 MAX_PROBLEMS: Final = 100
 """Bad lines that are described; more are only counted."""
 
+_CONTROLS: Final = frozenset(range(0x20)) - set(b"\t\v\f")
+"""Bytes that no line of text holds."""
 _TYPES: Final = ("type", "kind", "indicator_type", "ioc_type")
 _VALUES: Final = ("value", "indicator", "ioc", "ioc_value")
 _UNTIL: Final = ("valid_until", "expires", "expiry", "expiration")
@@ -165,6 +167,9 @@ def _read_csv(data: bytes, found: _Collecting) -> None:
     columns: dict[str, int] | None = None
     for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
         if not raw.strip() or raw.lstrip().startswith(b"#"):
+            continue
+        if not _CONTROLS.isdisjoint(raw):
+            found.complain(number, "holds control characters")
             continue
         try:
             fields = next(csv.reader([raw.decode()], strict=True))
