@@ -101,6 +101,23 @@ async def test_an_idle_connection_is_closed(sent: bytes) -> None:
         assert await reader.read() == b""
 
 
+async def test_a_body_that_never_comes_is_not_waited_for() -> None:
+    """What came of it lies in memory meanwhile. One that comes slowly is read."""
+    async with open_house(pretend(), toml=SHORT) as house:
+        async with connected(house.port) as (reader, writer):
+            writer.write(HEAD + LENGTH + b"\r\n" + BODY[:20])
+            assert (await answer(reader))[0] == 408
+            assert await reader.read() == b""
+        async with connected(house.port) as (reader, writer):
+            writer.write(HEAD + LENGTH + b"\r\n")
+            for at in range(5):
+                await asyncio.sleep(0.2)
+                writer.write(BODY[at * 5 : at * 5 + 5])
+            writer.write(BODY[25:])
+            assert (await answer(reader))[0] == 200
+        assert not house.server.server_state.tasks
+
+
 async def test_a_connection_that_waits_for_its_answer_is_not_idle() -> None:
     """An answer that takes longer than `server.keep_alive_s` arrives, and the connection can be used again."""
     slow = Fault(FaultKind.SLOW, delay_s=1.2)

@@ -29,6 +29,7 @@ HEAD_TOO_LARGE: Final = (
     "The request's headers are too large or too many (settings server.max_header_bytes and server.max_headers).",
 )
 URI_TOO_LONG: Final = (414, b"URI Too Long", "The request's address is too long (setting server.max_uri_bytes).")
+TOO_SLOW: Final = (408, b"Request Timeout", "Nothing more came of the request's body (setting server.keep_alive_s).")
 MALFORMED: Final = (400, b"Bad Request", "This is no valid HTTP/1.1 request.")
 
 READ_AHEAD: Final = 16
@@ -318,7 +319,7 @@ class Connection(HttpToolsProtocol):
         if len(headers) > shared.max_headers:
             self._refusal = HEAD_TOO_LARGE
             raise ValueError("too many headers")
-        self._in_head, self._head_bytes, self.idle_since = False, 0, NEVER
+        self._in_head, self._head_bytes, self.idle_since = False, 0, self.loop.time()
         path, raw_path, query = shared.address(url)
         version = parser.get_http_version()
         scope: dict[str, Any] = {
@@ -364,6 +365,7 @@ class Connection(HttpToolsProtocol):
         if cycle.response_complete:
             return
         assert isinstance(cycle, Cycle)
+        self.idle_since = self.loop.time()
         cycle.chunks.append(body)
         cycle.waiting_bytes += len(body)
         if cycle.waiting_bytes > HIGH_WATER_LIMIT:
@@ -374,7 +376,7 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
         cycle = self.cycle
         if not cycle.response_complete:
-            cycle.more_body = False
+            cycle.more_body, self.idle_since = False, NEVER
             cycle.message_event.set()
 
     # What goes out ---------------------------------------------------------------------------------------------------
@@ -397,6 +399,11 @@ class Connection(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close what was idle for its time. A transport that closes still waits for its client to take what was said,
         so who took nothing of it since the last look, as long ago, is cut off."""
+        running = self._running
+        if running is not None and not running.response_complete and not self.transport.is_closing():
+            if running.more_body and not self.flow.read_paused:
+                self._refuse(TOO_SLOW)
+            return
         unsent = self.transport.get_write_buffer_size()
         if self.transport.is_closing() and unsent >= self._unsent:
             self.transport.abort()
