@@ -28,6 +28,8 @@ def test_the_only_gateway_is_found(tmp_path: Path) -> None:
         assert shown.returncode == 0, shown.stderr
         assert shown.stdout.splitlines()[0].split()[:2] == ["tier", "look-ups"]
         assert shown.stdout.splitlines()[1].split()[0] == "memory"
+        assert "Counted since the start; the hit rate is of the last 10 minutes" in shown.stderr
+        assert "down: look-ups, writes and other questions that the tier did not answer" in shown.stderr
         told = json.loads(headgate("cache", "stats", "--json", environ=environ(tmp_path)).stdout)
         assert told["enabled"] is True
         done = headgate("cache", "invalidate", "--all", environ=environ(tmp_path))
@@ -59,6 +61,23 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
             assert f"no admin listener: port {port}" in said
             assert address(said)
         assert headgate("cache", "stats", environ=environ(tmp_path)).returncode == 0
+
+
+def test_the_port_picks_one_of_several(tmp_path: Path) -> None:
+    """HEADGATE_ADMIN_PORT, which `serve` reads too, says which gateway is meant; without it several are a question."""
+    with (
+        started("serve", "--port", "0", environ=environ(tmp_path)) as (_, first),
+        started("serve", "--port", "0", environ=environ(tmp_path)) as (_, second),
+    ):
+        ports = [listener(said).rpartition(":")[2] for said in (first, second)]
+        for port in ports:
+            one = headgate("cache", "stats", "--json", environ=environ(tmp_path, HEADGATE_ADMIN_PORT=port))
+            assert one.returncode == 0, one.stderr
+        asked = headgate("cache", "stats", environ=environ(tmp_path))
+        assert (asked.returncode, "HEADGATE_ADMIN_PORT" in asked.stderr) == (2, True)
+    gone = headgate("cache", "stats", environ=environ(tmp_path, HEADGATE_ADMIN_PORT=ports[0]))
+    assert gone.returncode == 1
+    assert f"http://127.0.0.1:{ports[0]}" in gone.stderr
 
 
 def test_nobody_is_there(tmp_path: Path) -> None:

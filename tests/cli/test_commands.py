@@ -103,6 +103,33 @@ def test_config_check_refuses(tmp_path: Path) -> None:
     assert "headgate.yaml, line 2: server.port" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "toml, told",
+    [
+        ('[cache]\nobject = "ftp://x/y"', "cache.object: is no place for objects"),
+        ('[cache]\nobject = "headgate.toml/folder"', "cache.object: cannot be used: Not a directory"),
+        ('[cache]\nobject = "s3://bucket?colour=red"', "no option 'colour'"),
+        ('[cache]\nredis = "redis://host:port"', "cache.redis: is not the URL of a Redis"),
+        ('[local.safety]\nfiles = ["missing.txt"]', "'missing.txt' cannot be read: No such file or directory"),
+    ],
+)
+def test_config_check_refuses_what_serve_refuses(tmp_path: Path, toml: str, told: str) -> None:
+    """The parts that the settings ask for are checked too, in the same words."""
+    (tmp_path / "headgate.toml").write_text(toml, encoding="utf-8")
+    checked = headgate("config", "check", folder=tmp_path)
+    served = headgate("serve", "--port", "0", folder=tmp_path)
+    assert checked.returncode == served.returncode == 78
+    assert told in checked.stderr
+    assert checked.stderr in served.stderr
+
+
+def test_config_check_makes_nothing(tmp_path: Path) -> None:
+    """Not even the folder of the object tier."""
+    (tmp_path / "headgate.toml").write_text('[cache]\nobject = "answers"\n', encoding="utf-8")
+    assert headgate("config", "check", folder=tmp_path).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["headgate.toml"]
+
+
 def test_chat_in_this_process() -> None:
     """The answer goes to stdout, where it came from to stderr; a stream and a whole answer read the same."""
     whole = headgate("chat", "hi", "--no-stream", "-m", "headgate/fast")

@@ -45,9 +45,17 @@ def test_usage_command(tmp_path: Path) -> None:
         refused = headgate("usage", "--base-url", root, "--by", "colour")
         assert refused.returncode == 1
         assert "`by` is a list of" in refused.stderr
+        port = {"HEADGATE_PORT": root.rpartition(":")[2]}
+        by_port = headgate("usage", "--json", "--by", "provider", environ=port)
+        assert json.loads(by_port.stdout)["data"] == rows
+        assert headgate("jobs", "list", environ=port).returncode == 0
+        both = headgate("usage", environ=port | {"HEADGATE_BASE_URL": "http://127.0.0.1:9"})
+        assert "http://127.0.0.1:9 gave no answer" in both.stderr
     unreachable = headgate("usage", "--base-url", root)
     assert unreachable.returncode == 1
-    assert "Is the gateway running?" in unreachable.stderr
+    assert "Is the gateway running? --base-url or HEADGATE_BASE_URL names another" in unreachable.stderr
+    wrong = headgate("usage", environ={"HEADGATE_PORT": "99999"})
+    assert (wrong.returncode, "from 1 to 65535" in wrong.stderr) == (2, True)
 
 
 async def test_sdk_with_a_store(tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ EMBEDDING_REFUSALS: list[tuple[dict[str, Any], int, str]] = [
     ({"model": "headgate/auto", "input": "a"}, 400, "kind embedding"),
     ({"model": "nobody/nothing", "input": "a"}, 404, "not known"),
     ({"model": VECTORS, "input": [1, 2, 3]}, 400, "token ids"),
+    ({"model": "headgate/local-embedings", "input": "a"}, 404, f"Did you mean `{OURS}`?"),
     ({"model": OURS, "input": [[1, 2], [3]]}, 400, "token ids"),
     ({"model": OURS, "input": "a", "dimensions": 255}, 400, "from 256 to 1024"),
     ({"model": OURS, "input": "a", "dimensions": 1025}, 400, "from 256 to 1024"),

@@ -3,7 +3,7 @@
 import hashlib
 import importlib.util
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -14,12 +14,15 @@ from headgate.runtime.settings_secret import Secret
 from headgate.store.extras import MissingExtra
 from headgate.store.folder_sweep import Sweeper
 from headgate.store.guarded_tier import CountedTier, GuardedTier, GuardLimits
-from headgate.store.object_tier import InvalidPlace, ObjectTier, place_of
+from headgate.store.object_tier import InvalidPlace, ObjectTier, check_place, place_of
 from headgate.store.redis_tier import RedisTier
 from headgate.store.sqlite import SqliteStore
 
+T = TypeVar("T")
 ANSWERS_FOLDER: Final = "answers"
 """Beside the store's file."""
+NO_REDIS: Final = "is not the URL of a Redis"
+NO_OBJECTS: Final = "is no place for objects"
 WRITES_TAKE: Final = 10
 """How many look-ups' patience a write may take: nobody waits for it."""
 
@@ -31,13 +34,23 @@ def far_tiers(settings: Settings, clock: Clock) -> tuple[FarTier, ...]:
     tiers: list[FarTier] = []
     if asked.redis is not None:
         url = asked.redis.reveal()
-        redis = _made("redis", "is not the URL of a Redis", lambda: RedisTier(url, wall=clock.wall))
+        redis = _made("redis", NO_REDIS, lambda: RedisTier(url, wall=clock.wall))
         tiers.append(FarTier(_guarded(redis, asked.redis_timeout_ms, clock), asked.redis_ttl_s))
     place = asked.object_place
     if place is not None:
-        objects = _made("object", "is no place for objects", lambda: ObjectTier(place_of(place), wall=clock.wall))
+        objects = _made("object", NO_OBJECTS, lambda: ObjectTier(place_of(place), wall=clock.wall))
         tiers.append(FarTier(_guarded(objects, asked.object_timeout_ms, clock), asked.object_ttl_s))
     return tuple(tiers)
+
+
+def check_tiers(settings: Settings, clock: Clock) -> None:
+    """Raises InvalidSettings where `far_tiers` would, and neither makes a folder nor asks anybody."""
+    asked, place = settings.cache, settings.cache.object_place
+    if asked.redis is not None:
+        url = asked.redis.reveal()
+        _made("redis", NO_REDIS, lambda: RedisTier(url, wall=clock.wall))
+    if place is not None:
+        _made("object", NO_OBJECTS, lambda: check_place(place_of(place)))
 
 
 def with_usual_folder(settings: Settings, store: SqliteStore | None) -> Settings:
@@ -76,8 +89,8 @@ def _guarded(tier: CountedTier, timeout_ms: int, clock: Clock) -> GuardedTier:
     return GuardedTier(tier, GuardLimits(look_up_s, WRITES_TAKE * look_up_s), clock.now)
 
 
-def _made(key: str, what: str, make: Callable[[], CountedTier]) -> CountedTier:
-    """The tier; the words about one that cannot be made never show its URL, which may hold a password."""
+def _made(key: str, what: str, make: Callable[[], T]) -> T:
+    """What `make` gives; the words about one that cannot be made never show its URL, which may hold a password."""
     try:
         return make()
     except MissingExtra as missing:

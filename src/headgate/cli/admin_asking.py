@@ -5,13 +5,15 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from headgate.cli.terminal import Failed
+from headgate.cli.whereabouts import port_of
 
 if TYPE_CHECKING:
     from headgate.runtime.admin_pass import AdminPass
     from headgate.runtime.upstream import Upstream
 
-HERE: Final = "http://127.0.0.1:8081"
+USUAL_PORT: Final = 8081
 URL: Final = "HEADGATE_ADMIN_URL"
+PORT: Final = "HEADGATE_ADMIN_PORT"
 TOKEN: Final = "HEADGATE_ADMIN_TOKEN"
 
 
@@ -46,14 +48,17 @@ def _found(url: str | None) -> tuple[str, str]:
     from headgate.runtime.admin_pass import pass_path, read_pass, usual_folder
 
     named = (url or os.environ.get(URL, "")).strip().rstrip("/")
+    port = None if named else port_of(PORT)
     token = os.environ.get(TOKEN, "").strip()
     folder = usual_folder()
     passes = [held for path in sorted(folder.glob("admin-*.json")) if (held := read_pass(path)) is not None]
     if named:
         held = next((each for each in passes if each.url == named), None)
+    elif port is not None:
+        held = read_pass(pass_path(folder, port))
     else:
-        held = read_pass(pass_path(folder, 8081)) or _only(passes)
-    address = named or (HERE if held is None else held.url)
+        held = read_pass(pass_path(folder, USUAL_PORT)) or _only(passes)
+    address = named or (f"http://127.0.0.1:{port or USUAL_PORT}" if held is None else held.url)
     if not token and held is None:
         raise Failed(
             f"There is no token for the admin listener on {address}: this user runs no gateway that left one. "
@@ -66,7 +71,7 @@ def _only(passes: "list[AdminPass]") -> "AdminPass | None":
     """The one gateway that runs, where there is one."""
     if len(passes) > 1:
         there = ", ".join(each.url for each in passes)
-        raise Failed(f"Several gateways run here ({there}): say which with --admin-url.", 2)
+        raise Failed(f"Several gateways run here ({there}): say which with --admin-url, or by its port with {PORT}.", 2)
     return passes[0] if passes else None
 
 

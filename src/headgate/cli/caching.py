@@ -9,9 +9,16 @@ from headgate.cli.terminal import Failed, console, put, say
 app = typer.Typer(help="The cache of a running gateway: hit rates, and making it forget.", no_args_is_help=True)
 
 PARTLY = 3
+COUNTED = (
+    "Counted since the start; the hit rate is of the last {:.0f} minutes' look-ups that reached the tier.\n"
+    "down: look-ups, writes and other questions that the tier did not answer, or was spared after failures."
+)
 Url = Annotated[
     str | None,
-    typer.Option("--admin-url", help="The admin listener (HEADGATE_ADMIN_URL). [default: http://127.0.0.1:8081]"),
+    typer.Option(
+        "--admin-url",
+        help="The admin listener (HEADGATE_ADMIN_URL, else HEADGATE_ADMIN_PORT). [default: http://127.0.0.1:8081]",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="What the gateway says, as JSON.")]
 
@@ -32,6 +39,7 @@ def stats(admin_url: Url = None, as_json: AsJson = False) -> None:
         say("The cache is switched off ([cache] enabled = false).")
         return
     _show(told["stats"])
+    say(COUNTED.format(told["stats"]["window_s"] / 60))
     for tier in told["health"]:
         if tier["fault"] or tier["state"] != "ready":
             say(f"{tier['name']} is {tier['state']}: {tier['failures']} failures, the last: {tier['fault']}")

@@ -6,8 +6,9 @@ from urllib.parse import quote, urlencode
 
 import typer
 
+from headgate.cli import whereabouts
 from headgate.cli.terminal import Failed, console, put, say
-from headgate.cli.usage import HERE
+from headgate.cli.whereabouts import BASE_URL_HELP, no_answer
 
 if TYPE_CHECKING:
     from headgate.runtime.upstream import Upstream
@@ -19,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-BaseUrl = Annotated[str | None, typer.Option(help="The gateway (HEADGATE_BASE_URL). [default: http://127.0.0.1:8080]")]
+BaseUrl = Annotated[str | None, typer.Option(help=BASE_URL_HELP)]
 AsJson = Annotated[bool, typer.Option("--json", help="What the gateway says, as JSON.")]
 JobId = Annotated[str, typer.Argument(help="As x-headgate-jobs or `headgate jobs list` told it.")]
 
@@ -72,7 +73,7 @@ def _told(method: str, path: str, base_url: str | None, *, as_json: bool) -> Any
 
     import msgspec
 
-    body = asyncio.run(_asked(method, path, base_url or os.environ.get("HEADGATE_BASE_URL") or HERE))
+    body = asyncio.run(_asked(method, path, whereabouts.base_url(base_url)))
     if not as_json:
         return msgspec.json.decode(body)
     put(msgspec.json.format(body, indent=2).decode() + "\n")
@@ -91,7 +92,7 @@ async def _asked(method: str, path: str, url: str) -> bytes:
     try:
         return await _answer(upstream, method, endpoint.path(path))
     except UpstreamError as error:
-        raise Failed(f"{url} gave no answer ({error}). Is the gateway running?") from None
+        raise no_answer(url, error) from None
     finally:
         await upstream.close()
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from headgate.cli.terminal import FAILURE, TRY_LATER, Failed, put, say
+from headgate.cli.whereabouts import no_answer
 from headgate.sdk import Token
 from headgate.sdk.options import body_of
 from headgate.sdk.reading import StreamReading
@@ -31,7 +32,7 @@ def ask(url: str, text: str, model: str | None, *, streams: bool, as_json: bool)
         try:
             await _ask(upstream, body_of(text, model, {}, stream=streams), as_json=as_json)
         except UpstreamError as error:
-            raise Failed(f"{url} gave no answer ({error}). Is the gateway running?") from None
+            raise no_answer(url, error) from None
         finally:
             await upstream.close()
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from headgate.cli.loading import load
-from headgate.cli.terminal import put, put_json
+from headgate.cli.terminal import BAD_CONFIGURATION, Failed, put, put_json
 
 app = typer.Typer(help="The settings.", no_args_is_help=True)
 
@@ -19,9 +19,15 @@ def check(
     """Load the settings as `headgate serve` would and show them, secrets masked. Exit code 78 if they are refused."""
     import msgspec
 
+    from headgate.assembly.checking import check_parts
+    from headgate.runtime.settings import InvalidSettings
     from headgate.runtime.settings_secret import HIDDEN
 
     settings = load(config)
+    try:
+        check_parts(settings)
+    except InvalidSettings as error:
+        raise Failed(str(error), BAD_CONFIGURATION) from None
     shown = msgspec.to_builtins(settings, enc_hook=str)
     for row in shown["auth"]["virtual_keys"]:
         row["hash"] = HIDDEN

@@ -6,12 +6,13 @@ from urllib.parse import urlencode
 
 import typer
 
+from headgate.cli import whereabouts
 from headgate.cli.terminal import Failed, console, put
+from headgate.cli.whereabouts import BASE_URL_HELP, no_answer
 
 if TYPE_CHECKING:
     from headgate.runtime.upstream import Upstream
 
-HERE: Final = "http://127.0.0.1:8080"
 COUNTS: Final = ("requests", "prompt_tokens", "completion_tokens", "cached_tokens", "cost_usd")
 
 
@@ -22,9 +23,7 @@ def usage(
     since: Annotated[str | None, typer.Option(help="From this date on, as 2026-11-01. [default: 30 days ago]")] = None,
     until: Annotated[str | None, typer.Option(help="Up to this date.")] = None,
     tenant: Annotated[str | None, typer.Option(help="Another tenant, or * for all: operators' keys only.")] = None,
-    base_url: Annotated[
-        str | None, typer.Option(help="The gateway (HEADGATE_BASE_URL). [default: http://127.0.0.1:8080]")
-    ] = None,
+    base_url: Annotated[str | None, typer.Option(help=BASE_URL_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="What the gateway says, as JSON.")] = False,
 ) -> None:
     """What was used and what it cost, by day and model. HEADGATE_API_KEY is the key where the gateway wants one."""
@@ -33,7 +32,7 @@ def usage(
     import msgspec
 
     asked = {"by": by, "since": since, "until": until, "tenant": tenant}
-    url = base_url or os.environ.get("HEADGATE_BASE_URL") or HERE
+    url = whereabouts.base_url(base_url)
     body = asyncio.run(_fetch(url, urlencode({name: value for name, value in asked.items() if value is not None})))
     if as_json:
         put(msgspec.json.format(body, indent=2).decode() + "\n")
@@ -53,7 +52,7 @@ async def _fetch(url: str, query: str) -> bytes:
     try:
         return await _answer(upstream, endpoint.path(f"/usage?{query}"))
     except UpstreamError as error:
-        raise Failed(f"{url} gave no answer ({error}). Is the gateway running?") from None
+        raise no_answer(url, error) from None
     finally:
         await upstream.close()
 

@@ -7,7 +7,7 @@ import msgspec
 
 from headgate.catalog import Kind
 from headgate.decide.learned import weight
-from headgate.domain.answer import Refusal
+from headgate.domain.answer import Refusal, RefusalCode
 from headgate.domain.limits import Amounts
 from headgate.domain.request import Request
 from headgate.local.embedding import MAX_DIMENSIONS, MIN_DIMENSIONS, embed
@@ -21,6 +21,7 @@ from headgate.server.labels import JSON, lines_of, local_labels
 from headgate.server.visit import Visit, send_whole
 
 LOCAL_EMBEDDINGS: Final = "headgate/local-embeddings"
+OUR_PREFIX: Final = "headgate/local"
 LOCAL_DIMENSIONS: Final = 512
 MAX_LOCAL_CHARS: Final = 4_000_000
 """Characters of one request that we make vectors of ourselves: half a second of one core."""
@@ -49,12 +50,20 @@ def request_of(asker: Asker, asked: Embeddings, controls: Controls, now: float) 
     stand in for each other. Raises InvalidBody."""
     request = sized(asker, asked.model, Kind.EMBEDDING, controls, Amounts(input_tokens=_tokens(asked)), now)
     if isinstance(request, Refusal):
-        return request
+        return _our_own_meant(asked.model, request)
     request = msgspec.structs.replace(request, candidates=request.candidates[:1], elsewhere=())
     model = asker.gateway.catalog.model(request.candidates[0])
     if asked.token_count is not None and (model is None or model.provider not in READS_TOKENS):
         raise _no_tokens(asked.model)
     return request
+
+
+def _our_own_meant(name: str, refusal: Refusal) -> Refusal:
+    """The refusal, with our own vectors named where their name was nearly given: no provider lists them."""
+    if refusal.code is RefusalCode.MODEL_NOT_FOUND and name.startswith(OUR_PREFIX):
+        text = f"The model `{name[:100]}` is not known here. Did you mean `{LOCAL_EMBEDDINGS}`?"
+        return msgspec.structs.replace(refusal, message=text)
+    return refusal
 
 
 def _tokens(asked: Embeddings) -> int:

@@ -8,7 +8,10 @@ write over each other's, and one listing reads them all.
 
 import base64
 import contextlib
+import errno
 import hashlib
+import importlib.util
+import os
 import struct
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
@@ -202,6 +205,19 @@ def _store(place: ObjectPlace) -> "ObjectStore":
     except (BaseError, ValueError, OSError):
         fix = "give it an account, a region and credentials by AWS_*, GOOGLE_* or AZURE_* in the environment"
         raise InvalidPlace(f"no object store can be made of this URL and its options: {fix}") from None
+
+
+def check_place(place: ObjectPlace) -> None:
+    """Raises what making a tier there would, and makes no folder."""
+    if place.folder is None:
+        _store(place)
+        return
+    if importlib.util.find_spec("obstore") is None:
+        raise MissingExtra("object", "a cache tier in object storage")
+    folder = place.folder.absolute()
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
 
 def _path(key: str) -> str:
