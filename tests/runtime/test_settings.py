@@ -269,6 +269,8 @@ def test_groq_keys_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> Non
         ({"GROQ_API_KEY": "two words"}, "blanks"),
         ({"GROQ_API_KEY": "kéy"}, "characters that no key has"),
         ({"GROQ_API_KEY": "a-key", "GROQ_ORG_1": "a:b"}, "GROQ_ORG_1"),
+        ({"GROQ_API_KEY": "a-key", "GROQ_ORG_3": "acme"}, "there is no GROQ_API_KEY_3"),
+        ({"OPENAI_API_KEY": "a-key", "OPENAI_ORG_2": "acme"}, "there is no OPENAI_API_KEY_2"),
     ],
 )
 def test_doubtful_keys_are_refused(tmp_path: Path, environ: dict[str, str], complaint: str) -> None:
@@ -329,6 +331,25 @@ def test_two_upstream_variables_must_agree(tmp_path: Path) -> None:
         ("[server]\nmax_body_bytes = 1", ["line 2", ">= 1024"]),
         ('[server]\nlog_level = "loud"', ["line 2", "use one of debug, info"]),
         ("server = 1", ["line 1", "server", "expected a table"]),
+        ("[server]\nport = 99999", ["line 2", "expected `int` <= 65535", "Fix: write a whole number from 0 to 65535"]),
+        (
+            "[routes.x]\ncoalesce = { max_items = 1 }",
+            ["max_items", "expected `int` >= 2", "Fix: write a whole number from 2 to 100"],
+        ),
+        (
+            "[routes.x.similar]\nthreshold = 1.8",
+            ["line 2", "threshold", "Fix: write a number from 0.5 to 1"],
+        ),
+        ("[cache]\nredis_ttl_s = 0", ["line 2", "Fix: write a number above 0 and up to 2592000"]),
+        ('[webhooks.x]\nurl = ""', ["line 2", "Fix: write at least 1 character"]),
+        (
+            '[schedules.x]\ndaily = "25:00"',
+            ["line 2", "schedules.x.daily", "Fix: write HH:MM in UTC, from 00:00 to 23:59, as 06:00"],
+        ),
+        (
+            '[schedules.x]\nevery = "6 hours"',
+            ["line 2", "schedules.x.every", "Fix: write a number from 1 to 9999 and m, h or d, as 15m, 6h or 1d"],
+        ),
         ("[defaults]\ndeadline_s = nan", ["line 2", "defaults.deadline_s"]),
         ("[defaults]\ndeadline_s = -1", ["line 2", "> 0"]),
         ("[defaults]\nmax_attempts = 11", ["line 2", "<= 10"]),

@@ -18,6 +18,8 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 MAX_COUNT: Final = 1_000_000
 MAX_TARGETS: Final = 100
+EVERY_FORM: Final = "write a number from 1 to 9999 and m, h or d, as 15m, 6h or 1d"
+DAILY_FORM: Final = "write HH:MM in UTC, from 00:00 to 23:59, as 06:00"
 SECRET_PREFIX: Final = "whsec_"
 LEAST_SECRET_BYTES: Final = 24
 """Of a webhook's secret, as Standard Webhooks asks for."""
@@ -111,9 +113,9 @@ class ScheduleTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """`[schedules.NAME]`: a report about what happened since the last one, as a job. Due times that were missed
     while the gateway was down have one run together at the next start, about all of that time, 31 days at most."""
 
-    every: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,3}[mhd]$")] | None = None
+    every: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,3}[mhd]$", description=EVERY_FORM)] | None = None
     """As `15m`, `6h` or `1d`, counted from midnight UTC of 1970-01-01."""
-    daily: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None = None
+    daily: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description=DAILY_FORM)] | None = None
     """A time of the day in UTC, as `06:00`, instead."""
     tenant: Name = "local"
     """Whose usage and jobs are told, and who pays for the model."""

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get
 
 import msgspec
 
+from headgate.runtime.settings_bounds import bounds_of, form_of
 from headgate.runtime.settings_secret import Secret
 from headgate.runtime.settings_source import KeyPath, Tree, nearest
 
@@ -130,8 +131,15 @@ def _leaf(tree: Tree, value: Any, kind: Any, path: KeyPath) -> Any:
         if what.startswith("Invalid"):  # "Invalid enum value 'gold'": the value may be a secret in the wrong place
             what = "is none of the values that are allowed"
         elif " regex " in what:
-            fix = "use letters, digits, dots, dashes and underscores"
-            raise tree.error(path, "is empty, too long, or has characters that cannot stand there", fix) from None
+            form = form_of(kind)
+            what = (
+                "has not the form that is needed"
+                if form
+                else "is empty, too long, or has characters that cannot stand there"
+            )
+            raise tree.error(path, what, form or "use letters, digits, dots, dashes and underscores") from None
+        elif fix := bounds_of(kind, what):
+            raise tree.error(path, what[:1].lower() + what[1:], fix) from None
     except (ValueError, OverflowError, RecursionError):
         what = "is not a value that can be used"
     raise tree.error(path, what[:1].lower() + what[1:], _fix(kind))

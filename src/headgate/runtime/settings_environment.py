@@ -81,6 +81,7 @@ def provider_keys(environ: Mapping[str, str], variable: str) -> tuple[ProviderKe
             both = f"{named[number]} and {name} both give key {number}"
             raise InvalidSettings("environment", name, both, f"keep one; {variable} is the same as {name}")
         named[number] = name
+    _refuse_ownerless(environ, variable, named)
     return tuple(_key(environ, variable, number, named[number]) for number in sorted(named))
 
 
@@ -113,6 +114,16 @@ def _number(name: str, variable: str, suffix: str | None) -> int:
         what = "is not the name of a key"
         raise InvalidSettings("environment", name, what, f"number the keys {variable}_1, {variable}_2, ...")
     return int(suffix)
+
+
+def _refuse_ownerless(environ: Mapping[str, str], variable: str, named: Mapping[int, str]) -> None:
+    """Raise InvalidSettings for an organisation whose key is not there: it would be heeded by nobody."""
+    start = f"{variable.removesuffix('_API_KEY')}_ORG_"
+    for name in sorted(name for name in environ if name.startswith(start) and environ[name].strip()):
+        number = name.removeprefix(start)
+        if _NUMBER.fullmatch(number) and int(number) not in named:
+            what = f"names the organisation of key {number}, and there is no {variable}_{number}"
+            raise InvalidSettings("environment", name, what, f"set {variable}_{number}, or take {name} out")
 
 
 def _key(environ: Mapping[str, str], variable: str, number: int, name: str) -> ProviderKey:
