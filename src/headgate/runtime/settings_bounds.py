@@ -35,11 +35,8 @@ def _range(meta: Meta) -> str:
     """The range in words: `from 0 to 65535`, `above 0 and up to 60`."""
     if meta.ge is not None and meta.le is not None:
         return f"from {_plain(meta.ge)} to {_plain(meta.le)}"
-    least = (
-        f"from {_plain(meta.ge)} on" if meta.ge is not None else "" if meta.gt is None else f"above {_plain(meta.gt)}"
-    )
-    most = f"up to {_plain(meta.le)}" if meta.le is not None else "" if meta.lt is None else f"below {_plain(meta.lt)}"
-    return " and ".join(filter(None, (least, most)))
+    bounds = (("from {} on", meta.ge), ("above {}", meta.gt), ("up to {}", meta.le), ("below {}", meta.lt))
+    return " and ".join(words.format(_plain(bound)) for words, bound in bounds if bound is not None)
 
 
 def _plain(number: float) -> str:

@@ -131,13 +131,10 @@ def _leaf(tree: Tree, value: Any, kind: Any, path: KeyPath) -> Any:
         if what.startswith("Invalid"):  # "Invalid enum value 'gold'": the value may be a secret in the wrong place
             what = "is none of the values that are allowed"
         elif " regex " in what:
-            form = form_of(kind)
-            what = (
-                "has not the form that is needed"
-                if form
-                else "is empty, too long, or has characters that cannot stand there"
-            )
-            raise tree.error(path, what, form or "use letters, digits, dots, dashes and underscores") from None
+            if form := form_of(kind):
+                raise tree.error(path, "has not the form that is needed", form) from None
+            fix = "use letters, digits, dots, dashes and underscores"
+            raise tree.error(path, "is empty, too long, or has characters that cannot stand there", fix) from None
         elif fix := bounds_of(kind, what):
             raise tree.error(path, what[:1].lower() + what[1:], fix) from None
     except (ValueError, OverflowError, RecursionError):
