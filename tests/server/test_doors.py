@@ -330,7 +330,7 @@ async def test_no_key_for_what_is_asked() -> None:
 async def test_every_key_was_refused() -> None:
     """A key that the provider does not take is not called missing."""
     async with open_house(pretend(Fault(F.INVALID_KEY)), models=(BIG,)) as house:
-        told = [refused(await house.ask(**OFF), 503, "no_capacity") for _ in range(2)]
+        told = [refused(await house.ask(**OFF), 503, code) for code in ("upstream_failed", "no_capacity")]
         assert "has refused every key that this gateway has: set GROQ_API_KEY to a good one" in told[0]
         assert told[0] == told[1]
         assert len(house.seen) == 1

@@ -146,7 +146,8 @@ def _refusal(gate: "Gate", journey: Journey, kind: F, now: Instant) -> Refusal:
         retry_after_s = AFTER_A_FAILURE_S  # what this request may not ask again, the next one may
     when = "Retrying will not help." if retry_after_s is None else f"Try again in {retry_after_s:.0f} s."
     if (without_key := keyless.told(gate, journey, now)) is not None:
-        return Refusal(RefusalCode.NO_CAPACITY, without_key, 503, tried=journey.tried)
+        code = RefusalCode.NO_CAPACITY if kind in QUOTA else RefusalCode.UPSTREAM_FAILED
+        return Refusal(code, without_key, 503, tried=journey.tried)
     if now + gate.policy.least_call_s >= request.deadline_at:
         text = f"No answer within the deadline of {request.deadline_at - request.arrived_at:.0f} s. {when}"
         return Refusal(RefusalCode.DEADLINE_EXCEEDED, text, 503, retry_after_s, tried=journey.tried)
