@@ -12,7 +12,7 @@ from tests.remedies.house import Answer, House, open_house, pretend
 from headgate.local.skills import SKILLS
 from headgate.runtime.keys import config_line, new_virtual_key
 from headgate.runtime.settings import InvalidSettings, load_settings
-from headgate.server.local_skills import LONG_BODY_BYTES
+from headgate.server.local_skills import LONG_BODY_BYTES, MOST_CHARS
 
 JSON = {"content-type": "application/json"}
 MESSAGE = "Please refund order 4711 to ramesh.k@okaxis today."
@@ -127,13 +127,23 @@ async def test_door_is_guarded_as_others_are() -> None:
 async def test_long_texts_do_not_hold_up_others() -> None:
     """While large texts are worked on in threads, a short one is answered; all results are right."""
     async with open_house(pretend()) as house:
-        long = "The parcel number 4711 is late again and nobody answers. " * 4_000
+        long = "The parcel number 4711 is late again and nobody answers. " * 1_700
         assert len(long) > LONG_BODY_BYTES
         large = [asyncio.create_task(post(house, "/v1/local/summary", {"text": long})) for _ in range(4)]
         small = [await post(house, "/v1/local/language", {"text": MESSAGE}) for _ in range(10)]
         assert {answer.json["code"] for answer in small} == {"en"}
         for answer in await asyncio.gather(*large):
             assert answer.json["text"].startswith("The parcel number 4711 is late")
+
+
+async def test_texts_that_would_hold_a_thread_for_long_are_refused() -> None:
+    """More characters than a skill reads in about a second: a 400 that says how many there may be."""
+    async with open_house(pretend()) as house:
+        fits = await post(house, "/v1/local/language", {"text": "ä" * MOST_CHARS})
+        assert fits.status == 200
+        answer = await post(house, "/v1/local/language", {"text": "ä" * (MOST_CHARS + 1)})
+        assert answer.status == 400
+        assert "100,001 characters, more than 100,000" in answer.json["error"]["message"]
 
 
 async def test_operators_own_personas_are_served(tmp_path: Path) -> None:

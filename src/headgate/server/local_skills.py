@@ -18,6 +18,8 @@ from headgate.server.visit import Visit, send_whole
 LONG_BODY_BYTES: Final = 4_000
 """Longer bodies are worked on in a thread: from here on a skill takes longer than the way there and back. Options count
 as well as the text, because examples, schemas and earlier messages are work too."""
+MOST_CHARS: Final = 100_000
+"""Of a text: about a second of a core. No thread can be stopped when its client leaves, so longer ones are refused."""
 TEXT: Final = "text"
 
 _loaded: Final[set[str]] = set()
@@ -55,6 +57,8 @@ def _read(visit: Visit, row: Skill, body: bytes) -> tuple[str, Options, Controls
     text = values.pop(TEXT, None)
     if not isinstance(text, str):
         raise InvalidBody(f"'text' is missing or no text: give the text that `{row.name}` shall work on.", TEXT)
+    if len(text) > MOST_CHARS:
+        raise InvalidBody(f"'text' has {len(text):,} characters, more than {MOST_CHARS:,}: give it part by part.", TEXT)
     given: Any = values.pop(BODY_FIELD, None)
     controls = read_controls(visit.scope["headers"], given, visit.identity)
     try:
