@@ -21,6 +21,10 @@ MODEL = "openai/gpt-oss-20b"
 SAID = "I live in Pune with 2 cats."
 LOCAL = {"kind": "local", "skill": "language"}
 RATE = {"kind": "chat", "model": MODEL, "messages": [{"role": "user", "content": "Rate {{reply}}"}]}
+TOOL = {
+    "type": "function",
+    "function": {"name": "look_up", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}},
+}
 PLENTY = SimulatorSettings(pace=QUICK, lengths=SHORT)
 WITHIN_S = 20.0
 
@@ -128,6 +132,34 @@ async def test_reply_that_fails(tmp_path: Path) -> None:
         store = (await gate.start()).store
         assert store is not None
         assert (await store.jobs.page("local")).rows == ()
+
+
+@pytest.mark.parametrize("is_durable", [True, False])
+async def test_reply_without_text(tmp_path: Path, is_durable: bool) -> None:
+    """A reply that is tool calls only was paid for and is given out; of its jobs those that need its text say that they
+    were not begun, in their place, take no place of others, and the rest is done."""
+    store = tmp_path / "s.sqlite3" if is_durable else None
+    specs: list[dict[str, Any]] = [{**LOCAL, "of": "reply"}, LOCAL, {"kind": "extract", "schema": Home, "of": "reply"}]
+    specs += [{**LOCAL, "of": "both"}, RATE]
+    limits = "[background]\nmax_open_per_tenant = 5\n"
+    async with gate_over(PLENTY, store, limits, folder=tmp_path) as (gate, _):
+        for _ in range(2):
+            said: Conversation[Home] = await gate.converse(
+                SAID, extract=Home, background=specs, model=MODEL, tools=[TOOL], tool_choice="required"
+            )
+            assert (said.reply.text, said.reply.finish_reason) == ("", "tool_calls")
+            assert said.reply.tool_calls[0].name == "look_up"
+            assert said.extraction is not None
+            assert isinstance((await said.extraction).value, Home)
+            assert said.is_durable is is_durable
+            for job in (said.jobs[0], said.jobs[2]):
+                with pytest.raises(JobFailed, match="no text") as caught:
+                    await job.result(WITHIN_S)
+                assert (caught.value.code, caught.value.job_id) == ("not_made", job.id)
+                await job.cancel()
+            assert [job.kind for job in said.jobs] == ["local", "local", "extract", "local", "chat"]
+            done = [said.jobs[at] for at in (1, 3, 4)]
+            assert [(await job.result(WITHIN_S)).kind for job in done] == ["local", "local", "chat"]
 
 
 async def test_jobs_that_make_none() -> None:

@@ -132,6 +132,17 @@ def test_reply_in_a_job(tmp_path: Path, stream: bool) -> None:
     assert said == f"Message: Say {{{{reply}}}} and {{{{message}}}} Reply: {text_of(answer)} Rate it."
 
 
+def test_reply_without_text(client: httpx.Client) -> None:
+    """A reply that is tool calls only arrives as it is; a job of its text alone comes to nothing, others are done."""
+    tool = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}}}
+    body = asking([{**LOCAL, "of": "reply"}, {**LOCAL, "of": "both"}]) | {"tools": [tool], "tool_choice": "required"}
+    answer = client.post("/chat/completions", json=body)
+    assert answer.json()["choices"][0]["finish_reason"] == "tool_calls"
+    none, both = ids_of(answer)
+    assert ended(client, both)["status"] == "done"
+    assert client.get(f"/jobs/{none}").status_code == 404
+
+
 def test_jobs_in_a_header(client: httpx.Client) -> None:
     """The control as a header brings the same jobs; there it is JSON."""
     answer = client.post("/chat/completions", json=asking(), headers={"x-headgate-background": json.dumps([LOCAL])})

@@ -183,6 +183,17 @@ def kind_of(work: Work) -> str:
     return str(work.__struct_config__.tag)
 
 
+def spec_kind(spec: Spec) -> str:
+    """The word for what a client asked for."""
+    match spec:
+        case ExtractSpec():
+            return "extract"
+        case LocalSpec():
+            return "local"
+        case ChatSpec():
+            return "chat"
+
+
 def write_work(work: Work) -> bytes:
     """A work as it is stored."""
     return _encode(work)

@@ -12,10 +12,10 @@ import msgspec
 
 from headgate.batch.job_runner import new_job_id
 from headgate.protocol.client_json import InvalidBody
-from headgate.protocol.jobs import Said, Work, kind_of, read_specs, resolve, write_work
+from headgate.protocol.jobs import Said, Work, kind_of, read_specs, resolve, spec_kind, write_work
 from headgate.sdk.answer import Answer
 from headgate.sdk.extracting import Extracted, schema_of
-from headgate.sdk.jobs import DurableJob, JobHandle, PassingJobs
+from headgate.sdk.jobs import DurableJob, JobHandle, PassingJobs, UnmadeJob
 from headgate.sdk.problems import HeadgateError, InvalidRequest
 from headgate.server.auth import LOCAL_TENANT
 from headgate.server.gateway import Gateway
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from headgate.batch.job_runner import JobRunner
 
 T = TypeVar("T")
-NO_REPLY: Final = Said()
+NO_TEXT: Final = "the reply has no text, so there is nothing to do it on"
 
 
 class Extraction(Generic[T]):
@@ -64,8 +64,8 @@ class Conversation(msgspec.Struct, Generic[T], frozen=True):
 
     @property
     def is_durable(self) -> bool:
-        """Whether the jobs survive this process: they do where the gate has a store."""
-        return all(job.is_durable for job in self.jobs)
+        """Whether the jobs that were begun survive this process: they do where the gate has a store."""
+        return all(job.is_durable for job in self.jobs if not isinstance(job, UnmadeJob))
 
 
 class Bringing:
@@ -96,19 +96,31 @@ class Bringing:
         self._saving: list[asyncio.Task[None]] = []
         self._hold()
 
-    def begin(self, reply: str | None) -> None:
-        """Begin what can be done: without a reply the jobs about the message, with one those about it. Raises
-        InvalidRequest where there is nothing to do one on."""
-        said = self._said if reply is None else msgspec.structs.replace(self._said, reply=reply)
-        waiting = [
-            (at, spec)
-            for at, spec in enumerate(self._specs)
-            if spec.needs_reply is not (reply is None) and at not in self._handles
-        ]
+    def begin(self) -> None:
+        """Begin the jobs about the message. Raises InvalidRequest where there is nothing to do one on."""
+        waiting = [(at, spec) for at, spec in enumerate(self._specs) if not spec.needs_reply]
         try:  # all or none: what one of them cannot do, no other has begun
-            works = [(at, resolve(spec, said)) for at, spec in waiting]
+            works = [(at, resolve(spec, self._said)) for at, spec in waiting]
         except InvalidBody as problem:
             raise InvalidRequest(problem.message, problem.param) from None
+        self._begin_all(works)
+
+    def begin_about(self, reply: str) -> None:
+        """Begin the jobs about the reply. It was paid for, so one that cannot be made of it takes nothing from who
+        asked: its handle says why."""
+        said, works = msgspec.structs.replace(self._said, reply=reply), []
+        for at, spec in enumerate(self._specs):
+            if not spec.needs_reply:
+                continue
+            try:
+                works.append((at, resolve(spec, said)))
+            except InvalidBody as problem:
+                text = problem.message if reply.strip() else NO_TEXT
+                self._handles[at] = UnmadeJob(text, new_job_id(), spec_kind(spec))
+                self._release(1)
+        self._begin_all(works)
+
+    def _begin_all(self, works: Sequence[tuple[int, Work]]) -> None:
         new = [self._begun(at, work) for at, work in works]
         kept = [job for job in new if job is not None]
         if kept and self._gateway.jobs is not None:
@@ -122,8 +134,11 @@ class Bringing:
 
     def give_up(self) -> None:
         """There is no reply: no job comes of it."""
+        self._release(len(self._specs) - len(self._handles))
+
+    def _release(self, count: int) -> None:
         if self._gateway.jobs is not None:
-            self._gateway.jobs.give_up(LOCAL_TENANT, len(self._specs) - len(self._handles))
+            self._gateway.jobs.give_up(LOCAL_TENANT, count)
 
     def _hold(self) -> None:
         runner, count = self._gateway.jobs, len(self._specs)
@@ -149,9 +164,9 @@ async def conversed(
     """The reply with handles to the rest. Without a reply nothing of the rest that waited for it is done, and the
     extraction is given up."""
     try:
-        jobs.begin(None)
+        jobs.begin()
         reply = await ask()
-        jobs.begin(reply.text)
+        jobs.begin_about(reply.text)
     except BaseException:
         jobs.give_up()
         if extraction is not None:

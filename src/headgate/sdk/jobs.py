@@ -17,10 +17,12 @@ from headgate.sdk.problems import HeadgateError
 from headgate.store.job_rows import JobStatus
 
 LOST: Final = "lost"
+NOT_MADE: Final = "not_made"
 
 
 class JobFailed(HeadgateError):
-    """A job ended without a result. `code` says why: the provider's code or one of ours, `cancelled` or `lost`."""
+    """A job ended without a result. `code` says why: the provider's code or one of ours, `cancelled`,
+    `lost`, or `not_made` where the reply gave it nothing to do."""
 
     def __init__(self, message: str, code: str, job_id: str, request_id: str = "") -> None:
         super().__init__(message, request_id)
@@ -97,6 +99,22 @@ class PassingJob(JobHandle):
 
     async def cancel(self) -> None:
         self._task.cancel()
+
+
+class UnmadeJob(JobHandle):
+    """A job about a reply that it cannot be done on. It was never begun: nobody but its handle knows of it."""
+
+    is_durable = False
+
+    def __init__(self, why: str, job_id: str, kind: str) -> None:
+        self._why = why
+        self.id, self.kind = job_id, kind
+
+    async def result(self, timeout_s: float | None = None) -> JobResult:  # noqa: ARG002 - it is known at once
+        raise JobFailed(f"The job {self.id} was not begun: {self._why}", NOT_MADE, self.id)
+
+    async def cancel(self) -> None:
+        """There is nothing to end."""
 
 
 class PassingJobs:
