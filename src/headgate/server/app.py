@@ -5,6 +5,7 @@ what there is stands in `routes`. Anthropic's SDK appends `/v1/...` to the host 
 """
 
 import secrets
+import time
 from collections.abc import Awaitable, Iterator
 from typing import Final
 
@@ -18,7 +19,8 @@ from headgate.server.gateway import Gateway
 from headgate.server.labels import JSON, NO_RETRY, Header, lines_of, request_id
 from headgate.server.visit import Receive, Scope, Send, Visit, indirect, refuse, send_whole
 
-ID_BYTES: Final = 12
+TIME_DIGITS: Final = 9
+CHANCE_DIGITS: Final = 15
 IDS_AT_ONCE: Final = 256
 PROBES: Final = frozenset({"/healthz", "/health", "/readyz"})
 OK: Final = b'{"status":"ok"}'
@@ -27,12 +29,16 @@ OK: Final = b'{"status":"ok"}'
 def _ids() -> Iterator[str]:
     """Request ids that nobody can guess: a story is shown to whoever knows its id and has the tenant's key.
 
-    Randomness is fetched for many at once, because asking the kernel costs more than all else here.
+    Nine hexadecimal digits are the time, in sixteenths of a second, and fifteen are chance. Ids of a time begin alike
+    so that the store finds their places beside each other: rows of ids in no order touch a page of its index each,
+    which costs more than all else in writing them. Randomness is fetched for many at once, because asking the kernel
+    costs more than all else here; all of them have the time of that.
     """
     while True:
-        bits = secrets.token_hex(ID_BYTES * IDS_AT_ONCE)
-        for at in range(0, len(bits), 2 * ID_BYTES):
-            yield f"req_{bits[at : at + 2 * ID_BYTES]}"
+        start = f"req_{int(time.time() * 16):0{TIME_DIGITS}x}"
+        bits = secrets.token_hex(CHANCE_DIGITS * IDS_AT_ONCE // 2)
+        for at in range(0, len(bits), CHANCE_DIGITS):
+            yield start + bits[at : at + CHANCE_DIGITS]
 
 
 new_id: Final = _ids().__next__
