@@ -1,5 +1,6 @@
 """The synchronous door: the same answers without await, from any number of threads."""
 
+import multiprocessing
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -91,3 +92,39 @@ def test_closed_gate_and_its_thread() -> None:
     assert not any(thread.name == "headgate" for thread in threading.enumerate())
     with pytest.raises(HeadgateError, match="closed"):
         gate.chat("Hello")
+
+
+def test_stream_that_outlives_its_gate() -> None:
+    """Closing it changes nothing and raises nothing."""
+    with HeadgateSync(load_settings(None, {})) as gate:
+        stream = gate.stream("Hello", model=MODEL)
+        next(stream)
+    stream.close()
+    assert list(stream) == []
+
+
+def _ask_in_child(gate: HeadgateSync, told: "multiprocessing.Queue[str]") -> None:
+    try:
+        told.put(gate.chat("Hello", max_completion_tokens=5).text)
+    except HeadgateError as error:
+        told.put(str(error))
+    gate.close()
+    with HeadgateSync(gate.settings) as own:
+        told.put(own.chat("Hello", max_completion_tokens=5).source)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_gate_that_was_started_before_a_fork(gate: HeadgateSync) -> None:
+    """A child has the parent's gate without its thread: it is told so at once, and a gate of its own answers it."""
+    assert gate.chat("Hello", max_completion_tokens=5).text
+    context = multiprocessing.get_context("fork")
+    told: multiprocessing.Queue[str] = context.Queue()
+    child = context.Process(target=_ask_in_child, args=(gate, told), daemon=True)
+    child.start()
+    try:
+        assert "forked" in told.get(timeout=20)
+        assert told.get(timeout=20) == "upstream"
+    finally:
+        child.kill()
+        child.join()
+    assert gate.chat("Hello", max_completion_tokens=5).text

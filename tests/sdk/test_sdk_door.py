@@ -173,6 +173,11 @@ async def test_leaving_a_stream_early_settles_it() -> None:
         async with gate.stream("Hello", model=MODEL) as events:
             await anext(events)
         assert await asyncio.wait_for(settled(gate), 5)
+        kept = gate.stream("Hello", model=MODEL)
+        async for _ in kept:
+            break
+        assert await asyncio.wait_for(settled(gate), 5)
+        assert [event async for event in kept] == []
         task = asyncio.create_task(gate.stream("Hello", model=MODEL).answer())
         await called(gate)
         task.cancel()

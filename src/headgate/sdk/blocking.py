@@ -4,6 +4,7 @@ It may be used from any number of threads at once.
 """
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -48,11 +49,17 @@ class HeadgateSync(LargeSync):
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._process = 0
         self._is_closed = False
 
     @property
     def settings(self) -> Settings:
         return self._gate.settings
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._is_closed
 
     def __enter__(self) -> Self:
         self._run(self._gate.start())
@@ -241,6 +248,9 @@ class HeadgateSync(LargeSync):
 
     def close(self) -> None:
         """End every connection and the thread. May be called twice."""
+        if self._is_of_another_process():
+            self._is_closed = True
+            return
         with self._lock:
             loop, self._loop, self._is_closed = self._loop, None, True
         if loop is None or self._thread is None:
@@ -265,14 +275,21 @@ class HeadgateSync(LargeSync):
     def _leave(self, events: AnswerStream) -> None:
         """Close a stream that nobody holds any more. It may be the gate's own thread that finds it, so nobody waits."""
         loop = self._loop
-        if loop is not None and not loop.is_closed():
+        if loop is not None and not loop.is_closed() and not self._is_of_another_process():
             loop.call_soon_threadsafe(lambda: loop.create_task(events.aclose()))
 
+    def _is_of_another_process(self) -> bool:
+        """Whether it was started before the process forked: a fork takes along what threads hold, and no thread."""
+        return self._loop is not None and self._process != os.getpid()
+
     def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._is_of_another_process():
+            raise HeadgateError("This gate was started before the process forked. Make one in each process.")
         with self._lock:
             if self._is_closed:
                 raise HeadgateError("This gate is closed. Make another one.")
             if self._loop is None:
+                self._process = os.getpid()
                 self._loop = new_event_loop()
                 self._thread = threading.Thread(target=_serve, args=(self._loop,), name="headgate", daemon=True)
                 self._thread.start()
@@ -315,7 +332,8 @@ class AnswerStreamSync(Iterator[Event]):
     def close(self) -> None:
         """Give the request up, unless it is over."""
         self._is_over = True
-        self._gate._run(self._events.aclose())  # noqa: SLF001
+        if not self._gate.is_closed:
+            self._gate._run(self._events.aclose())  # noqa: SLF001
 
     def answer(self) -> Answer:
         """Read to the end; the whole answer. Raises what an Error event carries."""

@@ -5,7 +5,7 @@ A request goes the way of an HTTP request, through the same reader, intake and d
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -411,8 +411,13 @@ class AnswerStream:
     def __init__(self, events: AsyncGenerator[Event, None]) -> None:
         self._events = events
 
-    def __aiter__(self) -> AsyncIterator[Event]:
-        return self._events
+    async def __aiter__(self) -> AsyncGenerator[Event, None]:
+        """A loop that is left closes what it iterates, and so the request, although somebody holds the stream."""
+        try:
+            async for event in self._events:
+                yield event
+        finally:
+            await self._events.aclose()
 
     async def __anext__(self) -> Event:
         return await anext(self._events)
