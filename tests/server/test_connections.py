@@ -1,6 +1,8 @@
 """What a connection of a client may do, written byte by byte: bodies in pieces, expectations, addresses, idleness."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -116,6 +118,68 @@ async def test_a_body_that_never_comes_is_not_waited_for() -> None:
             writer.write(BODY[25:])
             assert (await answer(reader))[0] == 200
         assert not house.server.server_state.tasks
+
+
+async def trickled(port: int, first: bytes, pieces: Iterable[bytes]) -> tuple[bytes, int]:
+    """What is said to a client who sends another piece now and then, and how many it could send. It stops when it is
+    told something; a reset can overtake what it was told, and then it comes again."""
+    for _ in range(5):
+        async with connected(port) as (reader, writer):
+            writer.write(first)
+            told, count = asyncio.create_task(reader.read()), 0
+            for piece in pieces:
+                if (await asyncio.wait({told}, timeout=0.05))[0]:
+                    break
+                writer.write(piece)
+                count += 1
+            with contextlib.suppress(ConnectionResetError):
+                return await told, count
+    raise AssertionError("each time the connection was reset")
+
+
+async def test_a_head_that_trickles_is_not_waited_for() -> None:
+    """`server.keep_alive_s` bounds all of it, however often another byte of it comes."""
+    async with open_house(pretend(), toml=SHORT) as house:
+        told, count = await trickled(house.port, b"", [bytes([each]) for each in HEAD])
+        assert told == b""
+        assert count < len(HEAD)
+
+
+LONG = msgspec.json.encode(chat("word " * 4_000))
+LONG_LENGTH = b"content-length: %d\r\n" % len(LONG)
+
+
+@pytest.mark.parametrize("first", [10, 15_000], ids=["from its start", "after a good start"])
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunked"])
+async def test_a_body_that_trickles_is_refused(first: int, is_chunked: bool) -> None:
+    """It is never idle and yet holds a place and memory: under `server.min_body_bytes_per_s` it is a 408, and its
+    request is over."""
+    pieces = [LONG[:first], *(LONG[at : at + 10] for at in range(first, len(LONG), 10))]
+    head = HEAD + LONG_LENGTH + b"\r\n"
+    if is_chunked:
+        pieces = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
+        head = HEAD + b"transfer-encoding: chunked\r\n\r\n"
+    toml = "[server]\nbody_grace_s = 0.4\nmin_body_bytes_per_s = 1000"
+    async with open_house(pretend(), toml=toml) as house:
+        told, count = await trickled(house.port, head, pieces)
+        assert told.startswith(b"HTTP/1.1 408 ")
+        assert b"connection: close" in told
+        assert b"min_body_bytes_per_s" in told
+        assert 2 <= count < len(pieces)
+        assert not house.server.server_state.tasks
+
+
+@pytest.mark.parametrize("least, piece", [(200, 2_000), (0, 1_000)], ids=["fast enough", "any will do"])
+async def test_a_body_over_a_slow_line_is_read(least: int, piece: int) -> None:
+    """However long it takes in all, if enough of it comes all the time, or the setting is 0."""
+    toml = f"[server]\nbody_grace_s = 0.2\nmin_body_bytes_per_s = {least}"
+    async with open_house(pretend(), toml=toml) as house, connected(house.port) as (reader, writer):
+        writer.write(HEAD + LONG_LENGTH + b"\r\n")
+        for at in range(0, len(LONG), piece):
+            writer.write(LONG[at : at + piece])
+            await asyncio.sleep(0.1)
+        assert (await answer(reader))[0] == 200
+        assert house.seen[0].body["messages"] == chat("word " * 4_000)["messages"]
 
 
 async def test_a_connection_that_waits_for_its_answer_is_not_idle() -> None:

@@ -97,6 +97,10 @@ class ServerSettings(Section, frozen=True):
     max_in_flight: Count = 4_096
     max_in_flight_per_tenant: Count = 256
     keep_alive_s: PositiveSeconds = 60.0
+    """How long a connection may be idle, a head may take in all, and nothing may come of a body."""
+    min_body_bytes_per_s: Annotated[int, Meta(ge=0, le=MAX_COUNT)] = 500
+    """What must come of a request's body, on average over each `body_grace_s`; 0 is any. Slower ones are a 408."""
+    body_grace_s: PositiveSeconds = 30.0
     drain_s: PositiveSeconds = 25.0
     """How long running answers may take to end after a signal to stop."""
 

@@ -30,6 +30,11 @@ HEAD_TOO_LARGE: Final = (
 )
 URI_TOO_LONG: Final = (414, b"URI Too Long", "The request's address is too long (setting server.max_uri_bytes).")
 TOO_SLOW: Final = (408, b"Request Timeout", "Nothing more came of the request's body (setting server.keep_alive_s).")
+TRICKLING: Final = (
+    408,
+    b"Request Timeout",
+    "The request's body comes too slowly (settings server.min_body_bytes_per_s and server.body_grace_s).",
+)
 MALFORMED: Final = (400, b"Bad Request", "This is no valid HTTP/1.1 request.")
 
 READ_AHEAD: Final = 16
@@ -39,7 +44,7 @@ MOST_AHEAD: Final = 1_000
 ADDRESSES_MAX: Final = 256
 """Addresses of requests that are remembered taken apart, before all are forgotten; each of at most as many bytes."""
 SWEEPS: Final = 10
-"""How often idle connections are looked for within the time that they may be idle."""
+"""How often idle connections, and bodies that trickle, are looked for within the time that they may be so."""
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 _GONE: Final = {"type": "http.disconnect"}
@@ -86,6 +91,9 @@ class Cycle(RequestResponseCycle):
 
     task: asyncio.Task[None] | None = None
     watch: Watch | None = None
+    taken_bytes = 0
+    paced_at: Instant = NEVER
+    paced_bytes = 0
 
     def __init__(self, protocol: "Connection", scope: dict[str, Any], *, keep_alive: bool) -> None:
         self.scope = cast("Any", scope)
@@ -181,9 +189,23 @@ class Cycle(RequestResponseCycle):
     def take(self) -> bytes:
         """What came of the body since the last time. Reading goes on: without it nobody would see the client leave."""
         chunks = self.chunks
+        if self.more_body:
+            self.taken_bytes += self.waiting_bytes
         self._resume_reading()
         self.chunks, self.waiting_bytes, self.was_read = [], 0, True
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def keeps_pace(self, now: Instant, window_s: float, least_bytes_per_s: int) -> bool:
+        """Whether the body comes as fast as it must, told from one window to the next; each begins when it is asked."""
+        came = self.taken_bytes + self.waiting_bytes
+        if self.paced_at == NEVER or self.waiting_for_100_continue:
+            self.paced_at, self.paced_bytes = now, came
+            return True
+        if now - self.paced_at < window_s:
+            return True
+        is_enough = came - self.paced_bytes >= least_bytes_per_s * (now - self.paced_at)
+        self.paced_at, self.paced_bytes = now, came
+        return is_enough
 
 
 def _nothing() -> None:
@@ -198,7 +220,10 @@ class Shared:
         self.max_uri_bytes = settings.max_uri_bytes
         self.max_headers = settings.max_headers
         self.cork: Cork | None = None
+        self.body_grace_s = settings.body_grace_s
+        self.min_body_bytes_per_s = settings.min_body_bytes_per_s
         self._keep_alive_s = settings.keep_alive_s
+        self._sweep_s = min(settings.keep_alive_s, settings.body_grace_s) / SWEEPS
         self._open: set[Connection] = set()
         self._looks = False
         self._addresses: dict[bytes, Address] = {}
@@ -209,20 +234,25 @@ class Shared:
         """One more; the first begins the looking for idle ones, which one timer does however many come and go."""
         if not self._looks:
             self._looks = True
-            loop.call_later(self._keep_alive_s / SWEEPS, self._sweep, loop)
+            loop.call_later(self._sweep_s, self._sweep, loop)
         self._open.add(connection)
 
     def closed(self, connection: "Connection") -> None:
         self._open.discard(connection)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Close what has been idle for too long: no request there, or none whose head would ever end."""
-        before = loop.time() - self._keep_alive_s
-        for connection in [each for each in self._open if each.idle_since <= before]:
-            connection.timeout_keep_alive_handler()
+        """Close what has been idle for too long: no request there, or none whose head would ever end; and what has a
+        body that trickles. Connections that wait for an answer are passed over."""
+        now = loop.time()
+        before = now - self._keep_alive_s
+        for connection in [each for each in self._open if each.idle_since < NEVER]:
+            if connection.idle_since <= before:
+                connection.timeout_keep_alive_handler()
+            else:
+                connection.look_at_pace(now)
         self._looks = bool(self._open)
         if self._looks:
-            loop.call_later(self._keep_alive_s / SWEEPS, self._sweep, loop)
+            loop.call_later(self._sweep_s, self._sweep, loop)
 
     def address(self, url: bytes) -> Address:
         """An address taken apart; usual ones are remembered."""
@@ -410,6 +440,16 @@ class Connection(HttpToolsProtocol):
             return
         self._unsent, self.idle_since = unsent, self.loop.time()
         self.transport.close()
+
+    def look_at_pace(self, now: Instant) -> None:
+        """Refuse a body that trickles: it holds a place and memory. What nobody here reads is waited for."""
+        running, shared = self._running, self.shared
+        if running is None or running is not self.cycle or not running.more_body or running.response_started:
+            return
+        if self.flow.read_paused:
+            running.paced_at = NEVER
+        elif not running.keeps_pace(now, shared.body_grace_s, shared.min_body_bytes_per_s):
+            self._refuse(TRICKLING)
 
     def _refuse(self, refusal: tuple[int, bytes, str]) -> None:
         self._refusal = refusal
