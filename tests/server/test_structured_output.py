@@ -254,6 +254,16 @@ async def test_answer_that_holds_too_little() -> None:
     assert b"Oslo" not in msgspec.json.encode(review)
 
 
+async def test_answers_that_are_no_json_are_told_of() -> None:
+    """A refusal names every call whose answer was not what had been asked for."""
+    prose = Fault(F.INVALID_JSON_CONTENT, value="I would rather not.")
+    async with open_house(pretend(prose)) as house:
+        answer = await house.ask(chat("Answer me.", response_format=JSON_OBJECT), x_headgate_local="off")
+    assert answer.error["code"] == "upstream_failed"
+    assert answer.error["message"].startswith("2 upstream calls failed, the last with invalid_json")
+    assert [(each["model"], each["failure"]) for each in answer.json["headgate"]["tried"]] == [(BIG, "invalid_json")] * 2
+
+
 async def test_best_of_two_wrong_answers() -> None:
     """The first model wrote more of it: its answer is given, under its name."""
     poor = msgspec.json.encode({**msgspec.json.decode(completion(QUARTER)), "model": SMALL})

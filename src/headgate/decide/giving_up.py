@@ -149,11 +149,11 @@ def _refusal(gate: "Gate", journey: Journey, kind: F, now: Instant) -> Refusal:
         code = RefusalCode.NO_CAPACITY if kind in QUOTA else RefusalCode.UPSTREAM_FAILED
         return Refusal(code, without_key, 503, tried=journey.tried)
     if now + gate.policy.least_call_s >= request.deadline_at:
-        text = f"No answer within the deadline of {request.deadline_at - request.arrived_at:.0f} s. {when}"
+        text = f"No answer within the deadline of {request.deadline_at - request.arrived_at:.3g} s. {when}"
         return Refusal(RefusalCode.DEADLINE_EXCEEDED, text, 503, retry_after_s, tried=journey.tried)
     if kind in QUOTA:
         models = ", ".join(request.candidates)
-        text = f"No quota for {models} within {request.patience_until - request.arrived_at:.0f} s of waiting. {when}"
+        text = f"No quota for {models} within {request.patience_until - request.arrived_at:.3g} s of waiting. {when}"
         return Refusal(RefusalCode.NO_CAPACITY, text, 429, retry_after_s, tried=journey.tried)
     if retry_after_s is not None:
         retry_after_s = max(retry_after_s, AFTER_A_FAILURE_S)

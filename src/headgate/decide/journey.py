@@ -85,7 +85,8 @@ class Journey(msgspec.Struct, gc=False):
     `task` is what the output length is learned by: the request's task, else its agent. `turn` is the gate's at arrival:
     where the request stands among others that take turns. `unable` is why the first candidates could not be asked, but
     others could. `rows` names the remedy row of a failure once for each time that it led to another call. `mended_call`
-    and `extracted_call` are the last call when that was tried: it is tried once for each. `asks_skill_first`: a local
+    and `extracted_call` are the last call when that was tried: it is tried once for each. `checked_s` is how long the
+    call took whose answer is being checked. `asks_skill_first`: a local
     skill is being asked before any model; `local_failed`: at the end no local answer could be made either. `trim_to` is
     what the words may weigh (0.0: they are the client's own), `trimmed_from` what they were estimated at before.
     `extended`: the deadline was moved while it waits. `recalled`: the cache was asked for an old answer, and `stale` is
@@ -117,6 +118,7 @@ class Journey(msgspec.Struct, gc=False):
     wrong: tuple[Wrong, ...] = ()
     manner: Manner = Manner.USUAL
     checked_call: int = 0
+    checked_s: Seconds = 0.0
     cut_call: int = 0
     cut_plan: Plan | None = None
     least_cap_tokens: int = 0

@@ -27,7 +27,7 @@ from headgate.decide.journey import Journey, OpenCall, Phase, Plan, Wrong
 from headgate.decide.learned import weight
 from headgate.decide.remedies import Remedy
 from headgate.decide.remedying import take
-from headgate.domain.answer import Source
+from headgate.domain.answer import Source, Tried
 from headgate.domain.fact import AnswerDiscarded, PromptScreened
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.limits import Deployment
@@ -239,7 +239,7 @@ def _replied(gate: "Gate", journey: Journey, event: e.Replied, now: Instant) -> 
             return (*books, *larger)
     if request.check is not _NO_CHECK and not request.stream:
         journey.phase = Phase.CHECKING
-        journey.checked_call = call.number
+        journey.checked_call, journey.checked_s = call.number, now - call.started_at
         journey.failed = plan
         journey.last_key = call.key
         return (*books, a.Verify(call.number))
@@ -299,6 +299,8 @@ def _verified(gate: "Gate", journey: Journey, event: e.Verified, now: Instant) -
     if not event.problem:
         return answer(journey, journey.checked_call, journey.why, now)
     assert journey.failed is not None
+    at = journey.failed.deployment
+    journey.tried += (Tried(at.provider, at.model, FailureKind.INVALID_JSON, round(journey.checked_s * 1000)),)
     journey.wrong += (Wrong(journey.checked_call, journey.failed),)
     journey.failure = Failure(FailureKind.INVALID_JSON, status=200, message=event.problem)
     return take(gate, journey, journey.failure, now)
