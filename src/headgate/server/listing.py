@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from headgate.catalog import Model
+from headgate.domain.request import Need
 from headgate.protocol.openai import model_row, models_body
 from headgate.server.errors import invalid
 from headgate.server.visit import Visit
@@ -31,13 +32,17 @@ async def models(visit: Visit) -> None:
 
 
 async def one_model(visit: Visit) -> None:
-    """`GET /models/{id}`; an id may hold slashes."""
-    name = visit.given["id"]
-    found = next((model for model in visit.gateway.models() if model.id == name), None)
-    if found is None:
-        await visit.refuse(visit.gateway.unknown_model(name))
+    """`GET /models/{id}`; an id may hold slashes. Every name that a chat may ask for is told of: an alias, a tier and a
+    retired model by whom they are served."""
+    name, gateway = visit.given["id"], visit.gateway
+    meant = gateway.intake.resolve(name, Need.NONE, substitute=True)
+    serves = None if meant is None or not meant.candidates else gateway.catalog.model(meant.candidates[0])
+    if serves is None or not serves.is_running:
+        await visit.refuse(gateway.unknown_model(name))
         return
-    row = _anthropic_row(found) if ANTHROPIC_VERSION in visit.headers else _row(found)
+    row = _anthropic_row(serves) if ANTHROPIC_VERSION in visit.headers else _row(serves)
+    if name != serves.id:
+        row |= {"id": name, "served_by": serves.id}
     await visit.reply(msgspec.json.encode(row))
 
 
