@@ -129,6 +129,18 @@ async def test_models_are_listed_at_both_bases() -> None:
             assert one["context_window"] == 131072
 
 
+@pytest.mark.parametrize(
+    "name, serves",
+    [("llama-3.3-70b-versatile", BIG), ("headgate/fast", SMALL), ("headgate/auto", BIG), ("gpt-oss-20b", SMALL)],
+)
+async def test_every_name_that_is_served_can_be_looked_up(name: str, serves: str) -> None:
+    """Retired models, tiers and aliases too, with who serves them: a client that looks first goes on working."""
+    async with open_house(pretend(), models=()) as house:
+        for headers in ({}, {"anthropic-version": "2023-06-01"}):
+            found = await house.fetch("GET", f"/v1/models/{name}", None, headers)
+            assert (found.status, found.json["id"], found.json["served_by"]) == (200, name, serves)
+
+
 async def test_probes_need_no_key() -> None:
     """`/healthz` says that the process lives, `/readyz` whether a model could answer."""
     async with open_house(pretend(Fault(F.INVALID_KEY)), toml=KEYS) as house:
@@ -155,6 +167,25 @@ async def test_open_door_is_open_to_this_machine_only() -> None:
             assert (await house.ask(host=host)).status == 200
         assert (await house.ask(authorization="Bearer gsk_somebodys_own")).label("source") == "upstream"
         assert {seen.key for seen in house.seen} == {"a"}
+
+
+FORM = b'--x\r\nContent-Disposition: form-data; name="url"\r\n\r\nhttps://a.example/a.wav\r\n--x--\r\n'
+
+
+async def test_web_page_from_elsewhere_sends_nothing_to_an_open_door() -> None:
+    """Forms and files need no leave of the gateway to be sent by a browser: they are refused by whose page it is."""
+    form = {"content-type": "multipart/form-data; boundary=x"}
+    async with open_house(pretend()) as house:
+        for origin in ("https://evil.example", "http://127.0.0.1.evil.example", "null"):
+            for path in ("/v1/audio/transcriptions", "/openai/v1/files", "/v1/batches/batch_1/cancel"):
+                refused(await house.fetch("POST", path, FORM, {**form, "origin": origin}), 403, "forbidden")
+        assert house.seen == []
+        for origin in ("http://localhost:3000", "https://[::1]", "chrome-extension://abc"):
+            assert (await house.fetch("POST", "/v1/files", FORM, {**form, "origin": origin})).status != 403
+        assert (await house.fetch("GET", "/v1/models", None, {"origin": "https://evil.example"})).status == 200
+    async with open_house(pretend(), toml=KEYS) as house:
+        headers = {**form, "origin": "https://app.example", "authorization": f"Bearer {ONE}"}
+        assert (await house.fetch("POST", "/v1/files", FORM, headers)).status != 403
 
 
 async def test_virtual_keys() -> None:

@@ -261,7 +261,9 @@ async def test_answers_that_are_no_json_are_told_of() -> None:
         answer = await house.ask(chat("Answer me.", response_format=JSON_OBJECT), x_headgate_local="off")
     assert answer.error["code"] == "upstream_failed"
     assert answer.error["message"].startswith("2 upstream calls failed, the last with invalid_json")
-    assert [(each["model"], each["failure"]) for each in answer.json["headgate"]["tried"]] == [(BIG, "invalid_json")] * 2
+    assert [(each["model"], each["failure"]) for each in answer.json["headgate"]["tried"]] == [
+        (BIG, "invalid_json")
+    ] * 2
 
 
 async def test_best_of_two_wrong_answers() -> None:

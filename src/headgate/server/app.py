@@ -13,7 +13,7 @@ import msgspec
 
 from headgate.server import chat as chat_door
 from headgate.server import routes
-from headgate.server.auth import Denied, Identity
+from headgate.server.auth import STRANGE_ORIGIN, Denied, Identity
 from headgate.server.errors import invalid
 from headgate.server.gateway import Gateway
 from headgate.server.labels import JSON, NO_RETRY, Header, lines_of, request_id
@@ -23,6 +23,8 @@ TIME_DIGITS: Final = 9
 CHANCE_DIGITS: Final = 15
 IDS_AT_ONCE: Final = 256
 PROBES: Final = frozenset({"/healthz", "/health", "/readyz"})
+LOOKS: Final = frozenset({"GET", "HEAD"})
+"""Methods that change nothing, whoever sends them."""
 OK: Final = b'{"status":"ok"}'
 
 
@@ -86,6 +88,9 @@ class App:
         door = found.doors.get("GET" if method == "HEAD" else method)
         if door is None:
             await _no_door(scope, send, name, found)
+            return
+        if method not in LOOKS and self._gateway.door.bars_page(headers):
+            await refuse(scope, send, STRANGE_ORIGIN.refusal, name, routes.refuser_of(path))
             return
         if method == "HEAD":
             scope = indirect(scope)

@@ -29,6 +29,7 @@ _USUAL_PEERS: Final = frozenset({"127.0.0.1", "::1", None})
 """None is the peer of a Unix socket."""
 _VIRTUAL: Final = PREFIX.encode()
 _OWN_KEY: Final = re.compile(rb"[\x21-\x7e]+")
+_PAGES: Final = frozenset({b"http", b"https"})
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:\[\]]+)(?::[0-9]{1,5})?")
 
 
@@ -97,6 +98,13 @@ STRANGE_HOST: Final = Denied(
     "localhost. To serve other names, make a virtual key with `headgate keys create`.",
 )
 
+STRANGE_ORIGIN: Final = Denied(
+    403,
+    RefusalCode.FORBIDDEN,
+    "This gateway is open to its own machine only, so no web page from elsewhere may send it anything. To serve "
+    "others, make a virtual key with `headgate keys create`.",
+)
+
 
 class Door:
     """Tells who a request comes from. A change of keys makes a new door.
@@ -143,6 +151,15 @@ class Door:
         if own is not None:
             return self._own_key_alone(own) if self._always else OWN_KEY_ALONE
         return NO_KEY if bearer is None else NOT_A_GATEWAY_KEY
+
+    def bars_page(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a web page from elsewhere sent this to an open door. Its browser asks nobody's leave for a form or a
+        file; for JSON it does, and gets none. What a browser sends for an extension or a program is no page."""
+        origin = headers.get(b"origin")
+        if origin is None or not self._checks_host:
+            return False
+        scheme, _, authority = origin.partition(b"://")
+        return (scheme in _PAGES or origin == b"null") and not is_loopback_authority(authority)
 
     def _authenticate_anybody(self, headers: Mapping[bytes, bytes], client_host: str | None) -> Identity | Denied:
         if self._checks_host:
