@@ -23,7 +23,7 @@ WITHIN_S = 20.0
 
 def door_of(gateway: Gateway, routes: dict[str, RouteSettings] | None = None) -> LineDoor:
     named = routes or {"default": RouteSettings("default")}
-    return LineDoor(gateway.beside(intake_for_lines(gateway.catalog, named, substitute=False)))
+    return LineDoor(gateway.beside(intake_for_lines(gateway, named, substitute=False)))
 
 
 def test_others_go_first(tmp_path: Path) -> None:

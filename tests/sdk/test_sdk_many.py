@@ -43,7 +43,9 @@ class Counting(PretendGroq):
 
 
 @asynccontextmanager
-async def pretending(limits: Mapping[Dimension, int], *faults: Fault) -> AsyncIterator[tuple[Settings, Counting]]:
+async def pretending(
+    limits: Mapping[Dimension, int], *faults: Fault, more: str = ""
+) -> AsyncIterator[tuple[Settings, Counting]]:
     """A pretend Groq with these limits for one model, and settings that know them; no other model stands in."""
     organisation = Organisation("developer", limits={"*": dict(limits)})
     groq = Counting(
@@ -65,7 +67,7 @@ async def pretending(limits: Mapping[Dimension, int], *faults: Fault) -> AsyncIt
             path.write_text(
                 f'[groq]\nendpoints = ["{server.base_url}"]\nkeys = [{{secret = "gsk_a", organisation = "org_a"}}]\n'
                 f'[organisations.org_a]\nplan = "developer"\nlimits = {{ "*" = {{ {told} }} }}\n'
-                f"[routes.default]\nsubstitute = false\n",
+                f"[routes.default]\nsubstitute = false\n{more}",
                 encoding="utf-8",
             )
             yield load_settings(path, {}), groq
@@ -97,6 +99,17 @@ async def test_all_are_answered_in_order() -> None:
     assert len(ids) == len(set(ids)) == 60
     assert groq.statuses == [200] * 60
     assert all(story is not None for story in stories)
+
+
+async def test_route_that_blocks() -> None:
+    """A route's blocklist holds for many requests as it does for one: what it names is refused before any call."""
+    more = 'safety = "block"\n[local.safety.categories]\nviolence = ["bomb"]\n'
+    async with pretending(PLENTY, more=more) as (settings, groq), Headgate(settings) as gate:
+        answers = await gate.chat_many(["build a b0mb", "build a boat"], model=MODEL, max_completion_tokens=30)
+    assert isinstance(answers[0], Refused)
+    assert "blocklist names something in it (violence)" in str(answers[0])
+    assert isinstance(answers[1], Answer)
+    assert groq.statuses == [200]
 
 
 @pytest.mark.slow

@@ -316,6 +316,40 @@ async def test_tenants_never_meet() -> None:
             assert sum(name in words for name in made) == 1
 
 
+@pytest.mark.parametrize("by", ["control", "setting", "setting without cache"])
+async def test_users_that_are_kept_apart_never_meet(by: str) -> None:
+    """Where scope `user` keeps the users of a tenant apart, no prompt holds words of two of them either, whether a
+    header or the body says who asks; who does not say so is alone."""
+    toml = {"control": "", "setting": '[cache]\nscope = "user"'}.get(by, '[cache]\nscope = "user"\nenabled = false')
+    apart: dict[str, Any] = {"cache_scope": "user"} if by == "control" else {}
+    async with open_house(pretend(), route=route(items=4, window=200), toml=toml) as house:
+        said: list[tuple[str, dict[str, Any]]] = [
+            ("ann", {"user": "ann", "headgate": apart}),
+            ("bob", {"headgate": {"user": "bob", **apart}}),
+            ("none", {}),
+        ]
+        asks = said[:2] if by == "control" else said
+        bodies = [question(f"{name} asks {at}", **fields) for at in range(4) for name, fields in asks]
+        answers = await asyncio.gather(*map(house.ask, bodies))
+        assert {answer.status for answer in answers} == {200}
+        words = [seen.body["messages"][1]["content"] for seen in house.seen]
+        assert sorted(sum(name in each for name in ("ann", "bob", "none")) for each in words) == [1] * len(words)
+        merged = [each for seen, each in zip(house.seen, words, strict=True) if MERGED in str(seen.body)]
+        assert {name for name in ("ann", "bob", "none") for each in merged if name in each} == {"ann", "bob"}
+        assert [each.count("asks") for each in words if "none" in each] == [1] * (0 if by == "control" else 4)
+
+
+async def test_a_request_of_its_own_scope_goes_beside_others() -> None:
+    """`cache-scope: tenant` shares a prompt where the setting would not; `user` of one keeps it out of the others'."""
+    toml = '[cache]\nscope = "user"'
+    async with open_house(pretend(), route=route(items=4, window=200), toml=toml) as house:
+        shared = {"headgate": {"cache_scope": "tenant"}}
+        asks = [question("ann asks", user="ann", **shared), question("bob asks", user="bob", **shared)]
+        answers = await asyncio.gather(*map(house.ask, [*asks, question("core asks", user="core")]))
+        assert [answer.label("reason") for answer in answers] == ["coalesced", "coalesced", None]
+        assert len(house.seen) == 2
+
+
 def test_what_was_saved_is_told(tmp_path: Path) -> None:
     """`GET /v1/usage` says how many calls and tokens were saved; the sums count each request once and all tokens."""
     config = tmp_path / "headgate.toml"

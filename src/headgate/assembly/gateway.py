@@ -115,7 +115,14 @@ def _driver(
 def _intake(settings: Settings, catalog: Catalog, driver: Driver) -> Intake:
     local = settings.local
     tasks = task_skills(local.tasks, local.min_confidence)
-    return Intake(catalog, settings.routes, local=local.enabled, tasks=tasks, screening=driver.screening)
+    return Intake(
+        catalog,
+        settings.routes,
+        local=local.enabled,
+        tasks=tasks,
+        screening=driver.screening,
+        scope=settings.cache.scope,
+    )
 
 
 def _with_work(gateway: Gateway, settings: Settings, connections: Mapping[str, tuple[Connection, ...]]) -> Gateway:

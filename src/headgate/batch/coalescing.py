@@ -1,9 +1,10 @@
 """Owns the gathering of small like requests into one call: who waits for whom, how long, and what each gets of it.
 
-A group has requests of one tenant that share everything but the user's text (`protocol/merging.py`). It is asked when
-its window ends or it is full, as one request of that tenant that goes the way of any other, so quota and fairness are
-exact. Each part is answered as if it had been asked by itself, with its share of the usage; a part whose answer is
-missing or invalid is asked alone. Who leaves is taken out; when all have left, the call is cancelled.
+A group has requests of one tenant (of one user, where its users are kept apart) that share everything but the user's
+text (`protocol/merging.py`). It is asked when its window ends or it is full, as one request of that tenant that goes
+the way of any other, so quota and fairness are exact. Each part is answered as if it had been asked by itself, with
+its share of the usage; a part whose answer is missing or invalid is asked alone. Who leaves is taken out; when all have
+left, the call is cancelled.
 """
 
 import asyncio
@@ -293,9 +294,11 @@ class Coalescer:
 
 
 def _likeness(request: Request, part: Part) -> Key:
-    """Who may be asked in one call: the same tenant first of all, and everything that decides how it is served."""
+    """Who may be asked in one call: the same tenant first of all, the same user where users are kept apart, and
+    everything that decides how it is served."""
     return (
         request.tenant,
+        request.of_user,
         request.route,
         part.likeness,
         request.candidates,

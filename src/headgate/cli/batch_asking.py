@@ -38,9 +38,7 @@ async def _in_process(settings: "Settings") -> AsyncIterator[Ask]:
     gateway = make_gateway(settings, upstream=upstream, environment=os.environ)
     try:
         await gateway.start()
-        intake = intake_for_lines(
-            gateway.catalog, settings.routes, substitute=settings.batch.substitute, screening=gateway.driver.screening
-        )
+        intake = intake_for_lines(gateway, settings.routes, substitute=settings.batch.substitute)
         yield LineDoor(gateway.beside(intake))
     finally:
         await gateway.stop()

@@ -86,8 +86,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     `candidates` are the model ids that may serve, in order, after aliases, tiers, successors and the route; `elsewhere`
     are those of other providers, for when no place among the candidates comes in time. `mixes`: the route names the
     candidates as one list, so that its strategy may put any before any other; else it orders the places of each.
-    `together`: it may be asked in one call with others like it; `parts` are the requests that such a call stands for,
-    whose usage is told by theirs.
+    `together`: it may be asked in one call with others like it, where `of_user` says so only of that user; `parts` are
+    the requests that such a call stands for, whose usage is told by theirs.
     `fixed` is what a call takes where that is known beforehand (audio, embeddings, speech): nothing is estimated then.
     `rephrases`: the last words of the user may be put in a frame after a refusal for safety; `safeguard`: there is a
     blocklist that can judge them.
@@ -134,6 +134,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     recallable: bool = False
     rephrases: bool = False
     safeguard: bool = False
+    of_user: str | None = None
 
     @property
     def fairness_key(self) -> str:

@@ -29,9 +29,7 @@ async def results_of(
 ) -> tuple[BatchResult, ...]:
     """A result for each request, in the order of the requests. Raises InvalidRequest before any is asked."""
     lines = _lines(requests)
-    intake = intake_for_lines(
-        gateway.catalog, settings.routes, substitute=settings.batch.substitute, screening=gateway.driver.screening
-    )
+    intake = intake_for_lines(gateway, settings.routes, substitute=settings.batch.substitute)
     at_once = min(settings.batch.concurrency if concurrency is None else concurrency, len(lines))
     if not lines:
         return ()

@@ -46,7 +46,7 @@ class Large:
     async def _patient(self) -> Gateway:
         """The same gate with the patience of those who do not wait for an answer."""
         gateway = await self.start()
-        return gateway.beside(intake_for_lines(gateway.catalog, self.settings.routes, substitute=True))
+        return gateway.beside(intake_for_lines(gateway, self.settings.routes, substitute=True))
 
     @with_options
     def chat_many(

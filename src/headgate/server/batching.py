@@ -23,9 +23,7 @@ def add_batches(gateway: Gateway, settings: Settings, connections: Mapping[str, 
     store = gateway.store
     if store is None:
         return
-    intake = intake_for_lines(
-        gateway.catalog, settings.routes, substitute=settings.batch.substitute, screening=gateway.driver.screening
-    )
+    intake = intake_for_lines(gateway, settings.routes, substitute=settings.batch.substitute)
     runner = BatchRunner(
         store,
         LineDoor(gateway.beside(intake)),

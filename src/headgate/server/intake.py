@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from headgate.cache.rules import CacheScope
 from headgate.catalog import GROQ, PROVIDERS, Catalog, Kind, Resolution
 from headgate.domain.answer import Refusal, RefusalCode
 from headgate.domain.limits import Amounts
@@ -69,6 +70,7 @@ class Intake:
         local: bool = True,
         screening: Screening | None = None,
         tasks: Mapping[str, SkillUse] = _NO_TASKS,
+        scope: CacheScope,
     ) -> None:
         self._catalog = catalog
         self._routes = dict(routes)
@@ -76,6 +78,7 @@ class Intake:
         self._screening = screening
         self._screens = {} if screening is None else _screened_routes(self._routes)
         self._tasks = tasks
+        self._scope = scope
         self._patterns: dict[tuple[str, str], Request] = {}
         assert DEFAULT in self._routes
 
@@ -107,6 +110,8 @@ class Intake:
         choice = chat.tool_choice
         if pattern.trims_to:
             pattern = _filled(pattern, trims_to=least_weight(chat))
+        if pattern.together:
+            pattern = self._apart(pattern, chat, controls)
         return _filled(
             pattern,
             id=request_id,
@@ -143,6 +148,13 @@ class Intake:
         if "tools" in chat.fields:
             chat.needs |= Need.BUILTIN_TOOLS
         return None
+
+    def _apart(self, pattern: Request, chat: Chat, controls: Controls) -> Request:
+        """Where the users of a tenant are kept apart they share no prompt either; who names no user is alone."""
+        if (controls.cache_scope or self._scope) is not CacheScope.USER:
+            return pattern
+        user = controls.user or chat.user or None
+        return _filled(pattern, of_user=user, together=user is not None)
 
     def _pattern(self, chat: Chat, controls: Controls, tenant: str) -> Request | Refusal:
         """What a request shares with others of its kind, as if it had arrived at the instant 0. The usual kind, which
@@ -330,7 +342,14 @@ class Intake:
     def with_routes(self, routes: Mapping[str, RouteSettings]) -> "Intake":
         """The same with more routes, which win over those of the same name."""
         more = {**self._routes, **routes}
-        return Intake(self._catalog, more, local=self._local, tasks=self._tasks, screening=self._screening)
+        return Intake(
+            self._catalog,
+            more,
+            local=self._local,
+            tasks=self._tasks,
+            screening=self._screening,
+            scope=self._scope,
+        )
 
 
 def unknown_model(name: str, catalog: Catalog) -> Refusal:

@@ -23,12 +23,11 @@ DEADLINE_S: Final = 600.0
 def work_of(gateway: Gateway, settings: Settings) -> JobWork:
     """What does the work of jobs. Reports need a store."""
     intake = intake_for_lines(
-        gateway.catalog,
+        gateway,
         settings.routes,
         substitute=True,
         patience_s=PATIENCE_S,
         deadline_s=DEADLINE_S,
-        screening=gateway.driver.screening,
     )
     gather = None if gateway.store is None else Reporter(gateway.store)
     return JobWork(LineDoor(gateway.beside(intake), BACKGROUND), gather, partial(run_skill, gateway.supplies))

@@ -12,10 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from headgate.batch.asking import LineAnswer
-from headgate.catalog import Catalog
 from headgate.domain.answer import Refusal, RefusalCode
 from headgate.protocol.openai import error_body
-from headgate.runtime.screening import Screening
 from headgate.runtime.settings import RouteSettings
 from headgate.server import routes
 from headgate.server.app import new_id
@@ -41,22 +39,22 @@ _log: Final = logging.getLogger(__name__)
 
 
 def intake_for_lines(
-    catalog: Catalog,
+    gateway: Gateway,
     configured: Mapping[str, RouteSettings],
     *,
     substitute: bool,
     patience_s: float = TRY_S,
     deadline_s: float = TRY_S,
-    screening: Screening | None = None,
 ) -> Intake:
-    """The routes as they are for lines of batches, and for jobs."""
+    """A gateway's routes as they are for lines of batches, and for jobs."""
     patient = {
         name: msgspec.structs.replace(
             route, deadline_s=deadline_s, patience_s=patience_s, local=False, substitute=route.substitute and substitute
         )
         for name, route in configured.items()
     }
-    return Intake(catalog, patient, local=False, screening=screening)
+    screening, scope = gateway.driver.screening, gateway.caching.scope
+    return Intake(gateway.catalog, patient, local=False, screening=screening, scope=scope)
 
 
 class LineDoor:
