@@ -13,6 +13,7 @@ import pytest
 from tests.cli.commands import WITHIN_S, address, headgate, started
 from tests.running_gateway import QUICK, SHORT, running_gateway
 
+from headgate.simulator.faults import Fault, FaultKind
 from headgate.simulator.settings import SimulatorSettings
 
 
@@ -89,6 +90,36 @@ def test_stream_is_drained_on_sigterm() -> None:
             answer.close()
             process.communicate(timeout=WITHIN_S)
             assert process.returncode == 0
+
+
+def is_listening(root: str) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", int(root.rpartition(":")[2]))).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("signals", [("SIGTERM",), ("SIGHUP",), ("SIGTERM", "SIGTERM")])
+def test_stream_that_does_not_end_in_time(signals: tuple[str, ...]) -> None:
+    """Its client is told by an error event, also after a second signal, and nobody by a traceback."""
+    stalled = SimulatorSettings(pace=QUICK, faults=(Fault(FaultKind.STALLED, at=0.5),))
+    with running_gateway(simulator=stalled) as upstream:
+        environ = {"GROQ_BASE_URL": upstream.simulator.base_url, "GROQ_API_KEY": "gsk_real"}
+        environ["HEADGATE_SERVER__DRAIN_S"] = "1" if len(signals) == 1 else "20"
+        with started("serve", "--port", "0", environ=environ) as (process, said):
+            answer = ask(address(said), stream=True, max_completion_tokens=60)
+            answer.readline()
+            for name in signals:
+                process.send_signal(getattr(signal, name))
+                while is_listening(address(said)):  # until the signal has been heard
+                    pass
+            rest = answer.read()
+            answer.close()
+            _, errors = process.communicate(timeout=WITHIN_S)
+    assert rest.split(b"\n\n")[-2].startswith(b"event: error\n")
+    assert process.returncode == 0
+    assert "Traceback" not in errors
 
 
 def test_port_in_use() -> None:

@@ -288,7 +288,8 @@ async def open_house(
     read = settings(urls, keys=keys, models=models, route=route, toml=toml, plan=plan, environ=environ)
     facts: list[Fact] = []
     gateway = make_gateway(read, dice=random.Random(SEED), observers=(facts.append,), rows=rows, policy=policy)
-    server = make_server(App(gateway), read.server)
+    app = App(gateway)
+    server = make_server(app, read.server, app.hang_up)
     listening = bind("127.0.0.1", 0)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it

@@ -66,6 +66,7 @@ def make_gateway(
     cache, sweeper = make_cache(settings, clock, observe), sweeper_of(settings, clock)
     driver = _driver(settings, gate, clock, connections, observe, recorder)
     keeping = keeping_of(store, usage, gate, clock, settings, catalog, keeps_quota=keeps_quota, tell=tell)
+    hang_up = _hanging_up(connections)
     gateway = Gateway(
         driver=driver,
         intake=_intake(settings, catalog, driver),
@@ -80,7 +81,8 @@ def make_gateway(
         max_in_flight=settings.server.max_in_flight,
         max_in_flight_per_tenant=settings.server.max_in_flight_per_tenant,
         start=_starting(cache, keeping, sweeper, tell),
-        stop=_closing(connections, cache, keeping, sweeper),
+        hang_up=hang_up,
+        stop=_closing(hang_up, cache, keeping, sweeper),
         batch=settings.batch,
         store=store,
         cache=cache,
@@ -180,17 +182,24 @@ def _starting(
     return start
 
 
+def _hanging_up(connections: Mapping[str, tuple[Connection, ...]]) -> Callable[[], Awaitable[None]]:
+    async def hang_up() -> None:
+        for each in connections.values():
+            for connection in each:
+                await connection.upstream.close()
+
+    return hang_up
+
+
 def _closing(
-    connections: Mapping[str, tuple[Connection, ...]],
+    hang_up: Callable[[], Awaitable[None]],
     cache: Cache | None,
     keeping: Keeping | None,
     sweeper: Sweeper | None,
 ) -> Callable[[], Awaitable[None]]:
     async def close() -> None:
         try:
-            for each in connections.values():
-                for connection in each:
-                    await connection.upstream.close()
+            await hang_up()
             if sweeper is not None:
                 await sweeper.stop()
             if cache is not None:

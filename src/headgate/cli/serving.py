@@ -95,7 +95,8 @@ async def _serve(settings: "Settings", bound: "socket.socket", store: "SqliteSto
         )
     except InvalidSettings as error:
         raise Failed(str(error), BAD_CONFIGURATION) from None
-    server = make_server(App(gateway), settings.server)
+    app = App(gateway)
+    server = make_server(app, settings.server, app.hang_up)
     signals: list[int] = []
 
     def stop(number: int) -> None:
@@ -123,7 +124,10 @@ def _on_signals(act: Callable[[int], None]) -> None:
     import asyncio
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # under nohup it is ignored
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         try:
             loop.add_signal_handler(number, act, number)
         except NotImplementedError:  # Windows: Ctrl-C only, through the interpreter

@@ -102,7 +102,7 @@ class ServerSettings(Section, frozen=True):
     """What must come of a request's body, on average over each `body_grace_s`; 0 is any. Slower ones are a 408."""
     body_grace_s: PositiveSeconds = 30.0
     drain_s: PositiveSeconds = 25.0
-    """How long running answers may take to end after a signal to stop."""
+    """How long running answers may take to end after a signal to stop; clients of the others are told in time."""
 
 
 class ProviderKeyTable(Section, frozen=True):

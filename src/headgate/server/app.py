@@ -4,6 +4,7 @@ Both bases are served, `/v1/...` for OpenAI's SDK and `/openai/v1/...` for Groq'
 what there is stands in `routes`. Anthropic's SDK appends `/v1/...` to the host root too.
 """
 
+import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Iterator
@@ -70,6 +71,10 @@ class App:
             return chat_door.answer(self._gateway, scope, receive, send, headers, identity, name)
         return self._rest(scope, receive, send, headers, identity, name)
 
+    async def hang_up(self) -> None:
+        """Break off what is still being answered, so that its clients are told before their connections end."""
+        await self._gateway.hang_up()
+
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
@@ -108,7 +113,10 @@ class App:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
-            message = await receive()
+            try:
+                message = await receive()
+            except asyncio.CancelledError:  # a second signal: whoever runs the process stops the gateway
+                return
             if message["type"] == "lifespan.startup":
                 await self._gateway.start()
                 await send({"type": "lifespan.startup.complete"})

@@ -166,7 +166,8 @@ class Cycle(RequestResponseCycle):
         return True
 
     async def _broke(self, error: BaseException | None) -> None:
-        _log.error("a request was left without its whole answer", exc_info=error)
+        if not isinstance(error, asyncio.CancelledError):  # at the end of a drain, and uvicorn says how many
+            _log.error("a request was left without its whole answer", exc_info=error)
         if self.response_started:
             self.transport.close()
             self.on_response()

@@ -69,6 +69,7 @@ class Gateway:
         max_in_flight: int,
         max_in_flight_per_tenant: int,
         start: Callable[[], Awaitable[None]],
+        hang_up: Callable[[], Awaitable[None]],
         stop: Callable[[], Awaitable[None]],
         store: SqliteStore | None = None,
         cache: Cache | None = None,
@@ -93,6 +94,9 @@ class Gateway:
         self.spools = Spools(audio.max_held_bytes)
         self.max_body_bytes = max_body_bytes
         self.start = start
+        self.hang_up = hang_up
+        """Breaks off every call: streams end in an error event, whole answers another way. It is the last thing before
+        `stop`."""
         self.stop = stop
         self.store = store
         self.cache = cache

@@ -1,5 +1,6 @@
 """Owns the listening socket and the HTTP server under the doors: its signals and its drain."""
 
+import asyncio
 import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,6 +17,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 """What ASGI calls one."""
 
 BACKLOG: Final = 2048
+LAST_WORDS_S: Final = 0.5
+"""How long before the end of a drain what still runs is broken off, so that its clients are told."""
 
 
 class CannotListen(OSError):
@@ -56,8 +59,11 @@ def _why(error: OSError, host: str, port: int) -> str:
             return f"cannot listen on {host} port {port}: {error.strerror or error}"
 
 
-def make_server(app: Application, settings: ServerSettings) -> "Server":
-    """The server for one application in the running loop; `await server.serve(sockets=[bind(...)])`."""
+def make_server(
+    app: Application, settings: ServerSettings, hang_up: Callable[[], Awaitable[None]] | None = None
+) -> "Server":
+    """The server for one application in the running loop; `await server.serve(sockets=[bind(...)])`. `hang_up` breaks
+    off what still runs shortly before the drain is over."""
     config = uvicorn.Config(
         app,
         http=_connections(settings),
@@ -73,11 +79,28 @@ def make_server(app: Application, settings: ServerSettings) -> "Server":
         timeout_keep_alive=max(1, round(settings.keep_alive_s)),
         timeout_graceful_shutdown=max(1, round(settings.drain_s)),
     )
-    return Server(config)
+    return Server(config, hang_up)
 
 
 class Server(uvicorn.Server):
     """uvicorn without its signals: whoever runs the process owns those and calls `stop`."""
+
+    def __init__(self, config: uvicorn.Config, hang_up: Callable[[], Awaitable[None]] | None) -> None:
+        super().__init__(config)
+        self._hang_up = hang_up
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain; what does not end in time is broken off."""
+        ending = asyncio.ensure_future(self._end_in_time())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            ending.cancel()
+
+    async def _end_in_time(self) -> None:
+        if self._hang_up is not None:
+            await asyncio.sleep((self.config.timeout_graceful_shutdown or 0) - LAST_WORDS_S)
+            await self._hang_up()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
