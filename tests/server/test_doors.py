@@ -224,6 +224,20 @@ async def test_story_is_told_to_its_own_tenant_only() -> None:
         foreign = await house.fetch("GET", f"/v1/requests/{name}", None, {"x-api-key": TWO})
         unknown = await house.fetch("GET", "/v1/requests/req_never", None, {"x-api-key": TWO})
         assert refused(foreign, 404, "invalid_request") == refused(unknown, 404, "invalid_request")
+        for part in ("req_", name[:-1], name[4:]):  # no part of an id finds it
+            part_of_it = await house.fetch("GET", f"/v1/requests/{part}", None, {"x-api-key": ONE})
+            refused(part_of_it, 404, "invalid_request")
+
+
+async def test_story_of_what_an_operator_asked_for_a_tenant() -> None:
+    """The tenant's, and told to the operator's own key as well."""
+    operator, row = new_virtual_key(random.Random(3).randbytes, tenant="ops", admin=True)
+    async with open_house(pretend(), toml=KEYS + config_line(row)) as house:
+        name = (await house.ask(x_api_key=operator, x_headgate_tenant="one")).headers["x-request-id"]
+        for key, status in ((operator, 200), (ONE, 200), (TWO, 404)):
+            told = await house.fetch("GET", f"/v1/requests/{name}", None, {"x-api-key": key})
+            assert told.status == status
+            assert status != 200 or told.json["tenant"] == "one"
 
 
 async def test_callers_own_key_is_used_and_never_pooled() -> None:
