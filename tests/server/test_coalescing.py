@@ -17,12 +17,13 @@ from tests.running_gateway import running_gateway
 
 from headgate.domain.fact import RequestFinished
 from headgate.observe.tally import Tally
-from headgate.observe.usage import row_of
+from headgate.observe.usage import fields_of
 from headgate.protocol.client_json import MAX_DEPTH
 from headgate.runtime.keys import config_line, new_virtual_key
 from headgate.runtime.settings import load_settings
 from headgate.runtime.settings_source import InvalidSettings
 from headgate.simulator.faults import Fault, FaultKind
+from headgate.store.rows import UsageRow
 
 GATHERS = "deadline_s = 20\nfirst_token_target_s = 10\ncoalesce = {{ window_ms = {window}, max_items = {items} }}"
 LABEL = {
@@ -202,7 +203,7 @@ async def test_usage_is_told_once() -> None:
     said = saying({f"answer_{n}": f"an answer {n}" * n for n in range(1, 8)})
     async with open_house(pretend(), said=(said,), route=route(items=7)) as house:
         await asyncio.gather(*await one_by_one(house, [question(f"text {n}" * n) for n in range(1, 8)]))
-        rows = [row_of(msgspec.msgpack.encode(fact)) for fact in finished(house) if not fact.parts]
+        rows = [UsageRow(*fields_of(fact, 0.0, None)) for fact in finished(house) if not fact.parts]
         assert len(rows) == 7
         assert sum(row.prompt_tokens for row in rows) == 1001
         assert sum(row.completion_tokens for row in rows) == 101

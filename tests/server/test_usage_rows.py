@@ -1,7 +1,7 @@
 """From the fact that a request is over to its usage row."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -10,8 +10,9 @@ from headgate.decide.giving_up import CLIENT_GONE
 from headgate.domain.answer import RefusalCode, Source, Usage
 from headgate.domain.fact import CallEnded, RequestFinished
 from headgate.domain.limits import Deployment
-from headgate.observe.usage import UsageRows, row_of
-from headgate.store.rows import UsageRow
+from headgate.observe.usage import UsageRows, fields_of
+from headgate.store.rows import UsageFields, UsageRow
+from headgate.store.window import Window
 
 FACT = RequestFinished(
     at=500.0,
@@ -37,7 +38,7 @@ FACT = RequestFinished(
 
 
 def row(fact: RequestFinished, provider: str | None = None) -> UsageRow:
-    return row_of(msgspec.msgpack.encode(fact), back_s=1_000_000.0, provider=provider)
+    return UsageRow(*fields_of(fact, 1_000_000.0, provider))
 
 
 def test_everything_of_an_answer() -> None:
@@ -108,14 +109,14 @@ class Taken:
     def __init__(self) -> None:
         self.rows: list[UsageRow] = []
 
-    def append_read(self, records: Sequence[bytes], read: Callable[[bytes], UsageRow]) -> None:
-        self.rows += [read(record) for record in records]
+    def append_all(self, rows: Sequence[UsageFields]) -> None:
+        self.rows += [UsageRow(*row) for row in rows]
 
 
 async def test_rows_are_given_by_themselves() -> None:
     """Requests that are over reach the store within a window, in order, and nothing else does."""
     taken = Taken()
-    rows = UsageRows(taken, now=lambda: 500.0, wall=lambda: 2_000.0)
+    rows = UsageRows(taken, Window(), now=lambda: 500.0, wall=lambda: 2_000.0)
     rows(CallEnded(499.0, "req_1", 1, Deployment.of("groq", "org_x", "m"), "GROQ_API_KEY", 0.4))
     rows(FACT)
     rows(msgspec.structs.replace(FACT, request_id="req_2"))

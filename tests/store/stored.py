@@ -8,8 +8,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
+
 from headgate.store.batch_rows import NewBatch, NewLine
-from headgate.store.rows import NewFile, UsageRow
+from headgate.store.rows import NewFile, UsageFields, UsageRow
 from headgate.store.sqlite import SqliteStore
 from headgate.store.sqlite_opening import Opened
 
@@ -31,6 +33,12 @@ def usage(number: int, **more: Any) -> UsageRow:
         "cost_nanousd": 7,
     }
     return UsageRow(**given | more)
+
+
+def fields(number: int, **more: Any) -> UsageFields:
+    """The same as its fields."""
+    given: UsageFields = msgspec.structs.astuple(usage(number, **more))
+    return given
 
 
 def new_file(number: int, **more: Any) -> NewFile:

@@ -29,6 +29,7 @@ from headgate.store.restoring import Restored, restore
 from headgate.store.rows import MeterRow, StateRow, UsageFilter
 from headgate.store.sqlite import SqliteStore
 from headgate.store.upkeep import Upkeep
+from headgate.store.window import Window
 
 MODEL = "openai/gpt-oss-20b"
 TWO_KEYS = {"GROQ_API_KEY": "gsk_one", "GROQ_API_KEY_2": "gsk_two"}
@@ -48,7 +49,9 @@ class Life:
         self.store = store
         self.gate = make_gate(settings, catalog, random.Random(1))
         self.limits, self.prints = limits_now(settings, catalog), prints_of(settings)
-        self.keeper = Keeper(self.gate, store.state, now=lambda: self.now, wall=lambda: self.wall, prints=self.prints)
+        self.keeper = Keeper(
+            self.gate, store.state, Window(), now=lambda: self.now, wall=lambda: self.wall, prints=self.prints
+        )
 
     async def restored(self) -> Restored:
         """What the start brings back."""

@@ -3,7 +3,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from tests.store.stored import asked, reopened, usage, writing
+from tests.store.stored import asked, fields, reopened, usage, writing
 
 from headgate.store.problems import StoreError, StoreFault, fault_of, store_error
 from headgate.store.rows import MeterRow, UsageFilter
@@ -107,6 +107,25 @@ async def test_writer_behind_many_rows_that_wait(path: Path) -> None:
     await store.flush()
     assert store.health().written_rows == 2_500
     assert await store.usage.find("acme", "req_3000") is None
+    await store.close()
+
+
+async def test_rows_together_wait_for_the_storage(path: Path) -> None:
+    """They stay whole and in order with what came after them, and are written when the storage takes them again."""
+    store = SqliteStore.open(path)
+    await store.flush()
+    _, connection = store._connections
+    connection.execute("PRAGMA query_only = ON")
+    store.usage.append_all([fields(number) for number in range(2_000)])
+    with pytest.raises(StoreError):
+        await store.usage.write(usage(5_000))
+    store.usage.append_all([fields(number) for number in range(2_000, 2_010)])
+    assert store.health().queued_rows == 2_010
+    connection.execute("PRAGMA query_only = OFF")
+    await store.flush()
+    assert (store.health().written_rows, store.health().queued_rows, store.health().dropped_rows) == (2_010, 0, 0)
+    kept = asked(path, "SELECT request_id FROM usage ORDER BY seq")
+    assert kept == [(f"req_{number}",) for number in range(2_010)]
     await store.close()
 
 

@@ -2,7 +2,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.store.stored import DAY_S, usage
+from tests.store.stored import DAY_S, fields, usage
 
 from headgate.store.contract import Store
 from headgate.store.problems import StoreError, StoreFault
@@ -66,6 +66,30 @@ async def test_appended_rows_are_there_before_a_row_that_is_awaited(store: Store
     await store.usage.write(usage(2_000))
     (total,) = await store.usage.add_up(UsageFilter())
     assert total.requests == 2_001
+
+
+async def test_many_rows_together(store: Store) -> None:
+    """All of them arrive, in their order among others, also more than one commit takes; of nothing comes nothing."""
+    store.usage.append(usage(0))
+    store.usage.append_all([fields(number) for number in range(1, 3_001)])
+    store.usage.append_all([])
+    store.usage.append(usage(3_001))
+    await store.usage.write(usage(3_002))
+    (total,) = await store.usage.add_up(UsageFilter())
+    assert total.requests == 3_003
+    page = await store.usage.page(UsageFilter(), limit=1_000)
+    assert [row.request_id for row in page.rows] == [f"req_{number}" for number in range(3_002, 2_002, -1)]
+    assert (store.health().written_rows, store.health().queued_rows) == (3_003, 0)
+
+
+async def test_one_of_many_rows_that_cannot_be_stored(store: Store) -> None:
+    """It alone is refused, and counted; those that came with it are written."""
+    unfit = fields(5, prompt_tokens=1 << 64)
+    store.usage.append_all([*map(fields, range(5)), unfit, *map(fields, range(6, 10))])
+    await store.flush()
+    page = await store.usage.page(UsageFilter())
+    assert [row.request_id for row in page.rows] == [f"req_{number}" for number in (9, 8, 7, 6, 4, 3, 2, 1, 0)]
+    assert (store.health().unfit_rows, store.health().fault) == (1, None)
 
 
 async def test_fifty_writers_share_commits(store: Store) -> None:
@@ -225,6 +249,20 @@ async def test_queue_is_full(path: Path) -> None:
     assert total.requests + health.dropped_rows == 15
     assert total.requests == health.written_rows
     await store.close()
+
+
+async def test_more_rows_together_than_the_queue_holds(path: Path) -> None:
+    """The first are taken as far as there is room; the rest is dropped and counted, and so is what comes to a closed
+    store."""
+    store = SqliteStore.open(path, most_queued_rows=10)
+    store.usage.append_all([fields(number) for number in range(15)])
+    assert store.health().dropped_rows == 5
+    await store.flush()
+    page = await store.usage.page(UsageFilter())
+    assert [row.request_id for row in page.rows] == [f"req_{number}" for number in range(9, -1, -1)]
+    await store.close()
+    store.usage.append_all([fields(20), fields(21)])
+    assert store.health().dropped_rows == 7
 
 
 async def test_writer_that_is_cancelled(store: Store) -> None:

@@ -14,6 +14,7 @@ from headgate.store.keeper import Keeper
 from headgate.store.restoring import Restored, restore
 from headgate.store.sqlite import SqliteStore
 from headgate.store.upkeep import Upkeep
+from headgate.store.window import Window
 
 PRETEND = "simulator"
 """The provider in the usage rows of a gateway that the built-in simulator answers."""
@@ -34,7 +35,8 @@ def prints_of(settings: Settings) -> dict[str, str]:
 
 def usage_rows(store: SqliteStore, clock: Clock, *, keeps_quota: bool) -> UsageRows:
     """The observer that writes a usage row for every request."""
-    return UsageRows(store.usage, now=clock.now, wall=clock.wall, provider=None if keeps_quota else PRETEND)
+    provider = None if keeps_quota else PRETEND
+    return UsageRows(store.usage, Window(), now=clock.now, wall=clock.wall, provider=provider)
 
 
 class Keeping:
@@ -54,10 +56,14 @@ class Keeping:
     ) -> None:
         prints = prints_of(settings)
         self._store = store
-        self._usage = usage
+        self._window = usage.window
         self._tell = tell
         self._upkeep = Upkeep(store, wall=clock.wall, usage_days=settings.store.usage_days)
-        self._keeper = Keeper(gate, store.state, now=clock.now, wall=clock.wall, prints=prints) if keeps_quota else None
+        self._keeper = (
+            Keeper(gate, store.state, usage.window, now=clock.now, wall=clock.wall, prints=prints)
+            if keeps_quota
+            else None
+        )
         self._restore = partial(
             restore,
             gate,
@@ -79,7 +85,7 @@ class Keeping:
         self._upkeep.stop()
         if self._keeper is not None:
             self._keeper.stop()
-        self._usage.flush()
+        self._window.close()
         await self._store.close()
 
 

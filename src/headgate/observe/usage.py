@@ -1,74 +1,87 @@
 """One usage row for each request that is over: what it asked, who answered, what it used and cost.
 
-On the path of a request its fact is only written down; once in a window the store takes what there is and makes rows
-of it on its own thread. So a death of the process takes the newest rows with it: those of that window and of the
-store's own (decision 7).
+On the path of a request its fact is only put aside; once in a window rows are made of what there is, some 0.3 us each,
+and the store writes them on its own thread. So a death of the process takes the newest rows with it: those of that
+window and of the commit under way (decision 7).
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final, Protocol
-
-import msgspec
 
 from headgate.decide.giving_up import CLIENT_GONE
 from headgate.domain.answer import Source
 from headgate.domain.fact import Fact, RequestFinished
 from headgate.domain.time import Instant, Seconds
-from headgate.store.rows import UsageRow
+from headgate.store.rows import UsageFields
+from headgate.store.window import Window
 
-WINDOW_S: Final[Seconds] = 0.025
 ANSWERED: Final = "answered"
 REFUSED: Final = "refused"
 CANCELLED: Final = "cancelled"
+NOTHING: Final = (0, 0, 0, 0, 0.0, 0)
 SOURCES: Final = {source: source.value for source in Source}
-
-_decode: Final = msgspec.msgpack.Decoder(RequestFinished).decode
 
 
 class Takes(Protocol):
     """The part of a usage store that this needs."""
 
-    def append_read(self, records: Sequence[bytes], read: Callable[[bytes], UsageRow]) -> None: ...
+    def append_all(self, rows: Sequence[UsageFields]) -> None: ...
 
 
 class UsageRows:
-    """Told every fact. `provider` stands in the rows instead of the facts' own where a pretend one answers."""
+    """Told every fact. `provider` stands in the rows instead of the facts' own where a pretend one answers. `window` is
+    joined: whatever else is written behind requests may go with the rows."""
 
     def __init__(
-        self, store: Takes, *, now: Callable[[], Instant], wall: Callable[[], float], provider: str | None = None
+        self,
+        store: Takes,
+        window: Window,
+        *,
+        now: Callable[[], Instant],
+        wall: Callable[[], float],
+        provider: str | None = None,
     ) -> None:
         self._store = store
         self._now = now
         self._wall = wall
         self._provider = provider
-        self._records: list[bytes] = []
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._timer: asyncio.TimerHandle | None = None
+        self._facts: list[RequestFinished] = []
+        self.window = window
+        window.join(self.flush)
 
     def __call__(self, fact: Fact) -> None:
-        """Write down a request that is over; one that was asked for several is told by those. Called in the loop that
+        """Put a request aside that is over; one that was asked for several is told by those. Called in the loop that
         serves."""
         if type(fact) is RequestFinished and not fact.parts:
-            self._records.append(self._encode(fact))
-            if self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(WINDOW_S, self.flush)
+            if not self._facts:
+                self.window.open()
+            self._facts.append(fact)
 
     def flush(self) -> None:
         """Give the store all requests that are over."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        records, self._records = self._records, []
-        self._store.append_read(records, partial(row_of, back_s=self._wall() - self._now(), provider=self._provider))
+        if not self._facts:
+            return
+        facts, self._facts = self._facts, []
+        back_s, provider = self._wall() - self._now(), self._provider
+        self._store.append_all([fields_of(fact, back_s, provider) for fact in facts])
 
 
-def row_of(record: bytes, *, back_s: Seconds = 0.0, provider: str | None = None) -> UsageRow:
-    """The row of an encoded RequestFinished; `back_s` makes wall time of its instant."""
-    fact = _decode(record)
+def fields_of(fact: RequestFinished, back_s: Seconds, provider: str | None) -> UsageFields:
+    """The row of a request that is over; `back_s` makes wall time of its instant."""
     usage, source = fact.usage, fact.source
-    return UsageRow(
+    prompt, completion, cached, reasoning, audio_s, characters = (
+        NOTHING
+        if usage is None
+        else (
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            usage.cached_tokens,
+            usage.reasoning_tokens,
+            usage.audio_s,
+            usage.characters,
+        )
+    )
+    return (
         fact.at + back_s,
         fact.request_id,
         fact.tenant,
@@ -85,12 +98,12 @@ def row_of(record: bytes, *, back_s: Seconds = 0.0, provider: str | None = None)
         fact.model_served,
         "" if source is None else SOURCES[source],
         fact.reason,
-        0 if usage is None else usage.prompt_tokens,
-        0 if usage is None else usage.completion_tokens,
-        0 if usage is None else usage.cached_tokens,
-        0 if usage is None else usage.reasoning_tokens,
-        0.0 if usage is None else usage.audio_s,
-        0 if usage is None else usage.characters,
+        prompt,
+        completion,
+        cached,
+        reasoning,
+        audio_s,
+        characters,
         fact.cost_nanousd,
         fact.duration_s,
         fact.calls,

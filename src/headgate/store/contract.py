@@ -8,7 +8,7 @@ there. What has no tenant argument is for the runner of batches and for upkeep.
 Raises `StoreError` when the storage fails (then it did not happen) and a `StoreRefusal` where the docstring names one.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from headgate.store.batch_rows import (
@@ -40,6 +40,7 @@ from headgate.store.rows import (
     NewFile,
     StateRow,
     StoreHealth,
+    UsageFields,
     UsageFilter,
     UsagePage,
     UsageRow,
@@ -54,9 +55,9 @@ class UsageStore(Protocol):
         """Write it soon. When the queue is full the row is dropped and counted in the health."""
         ...
 
-    def append_read(self, records: Sequence[bytes], read: Callable[[bytes], UsageRow]) -> None:
-        """The same for many rows together, which `read` makes of records where the event loop is not kept from its
-        work: on another thread, perhaps twice. It must not fail."""
+    def append_all(self, rows: Sequence[UsageFields]) -> None:
+        """The same for many rows together, at once: they have waited for each other. Those for which the queue has no
+        room are dropped."""
         ...
 
     async def write(self, row: UsageRow) -> None:

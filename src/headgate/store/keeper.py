@@ -1,11 +1,11 @@
 """Keeps what is known of quota in the store while it changes. What a start makes of it is in restoring.py.
 
-    ledger changes -> one timer of WINDOW_S -> the meters that changed, with their circuits      one row each
-                                            -> keys, organisations and models out of use         if they changed
-                                            -> what was learned, at most once in LEARNED_S       if it changed
+    ledger changes -> the common window -> the meters that changed, with their circuits      one row each
+                                        -> keys, organisations and models out of use         if they changed
+                                        -> what was learned, at most once in LEARNED_S       if it changed
 
 Nothing here is on the path of a request: the ledger notes which deployments changed, and calls once in a window.
-Without changes there is no timer. A death takes with it what was reserved in the last window, and no more.
+Without changes nothing is written. A death takes with it what was reserved in the last window, and no more.
 """
 
 import asyncio
@@ -20,9 +20,7 @@ from headgate.quota.ledger import MAX_DEPLOYMENTS
 from headgate.store.contract import StateStore
 from headgate.store.kept import LEARNED, POOL, VERSION, KeptMeter, encode, pool_to_keep
 from headgate.store.rows import MeterRow, StateRow
-
-WINDOW_S: Final[Seconds] = 0.025
-"""How long changes wait for company. With the store's own 5 ms this is what the death of the process can lose."""
+from headgate.store.window import Window
 
 LEARNED_S: Final[Seconds] = 1.0
 """How often what was learned is written, at most: it is a statistic, and a second of it decides nothing."""
@@ -38,6 +36,7 @@ class Keeper:
         self,
         gate: Gate,
         state: StateStore,
+        window: Window,
         *,
         now: Callable[[], Instant],
         wall: Callable[[], float],
@@ -48,11 +47,13 @@ class Keeper:
         self._now = now
         self._wall = wall
         self._prints = prints
-        self._timer: asyncio.TimerHandle | None = None
+        self._window = window
+        self._is_due = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pool = self._learned = b""
         self._learned_at = -LEARNED_S
         self._learned_waits = False
+        window.join(self._turn)
 
     def start(self) -> None:
         """Write from now on whatever changes, in the running loop."""
@@ -64,20 +65,21 @@ class Keeper:
     def stop(self) -> None:
         """Write everything that is not written yet, and no more after it."""
         self._gate.ledger.on_change = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._is_due = False
         if self._loop is not None:
             self._write(MAX_DEPLOYMENTS, now=self._now(), wall=self._wall())
             self._write_learned(self._wall())
             self._loop = None
 
     def _arm(self) -> None:
-        if self._timer is None and self._loop is not None:
-            self._timer = self._loop.call_later(WINDOW_S, self._turn)
+        if self._loop is not None:
+            self._is_due = True
+            self._window.open()
 
     def _turn(self) -> None:
-        self._timer = None
+        if not self._is_due:
+            return
+        self._is_due = False
         now, wall = self._now(), self._wall()
         self._write(METERS_AT_ONCE, now=now, wall=wall)
         if now >= self._learned_at + LEARNED_S:

@@ -44,6 +44,13 @@ class UsageRow(msgspec.Struct, frozen=True, gc=False):
     saved_tokens: int = 0
 
 
+UsageFields = tuple[
+    float, str, str, str, str, str, str, str, str, str, str, str, str, str, str, str,
+    int, int, int, int, float, int, int, float, int, int, int,
+]  # fmt: skip
+"""The fields of a UsageRow in their order: a tenth of what it costs to make one and take it apart again."""
+
+
 class UsageFilter(msgspec.Struct, frozen=True):
     """Which usage is meant: `since` <= at < `until`, and equal to everything that is not None."""
 

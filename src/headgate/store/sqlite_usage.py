@@ -1,15 +1,14 @@
 """Usage rows in SQLite: appended in bulk, listed by page, added up by group."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
-from headgate.store.rows import GroupBy, UsageFilter, UsagePage, UsageRow, UsageSum
+from headgate.store.rows import GroupBy, UsageFields, UsageFilter, UsagePage, UsageRow, UsageSum
 from headgate.store.sqlite_reader import Reader, page_rows
-from headgate.store.sqlite_statement import ManyRows, Parameter, Parameters
+from headgate.store.sqlite_statement import ManyRows, Parameter
 from headgate.store.sqlite_writer import Writer
 
 COLUMNS: Final = UsageRow.__struct_fields__
@@ -40,8 +39,8 @@ class SqliteUsage:
     def append(self, row: UsageRow) -> None:
         self._writer.append(msgspec.structs.astuple(row))
 
-    def append_read(self, records: Sequence[bytes], read: Callable[[bytes], UsageRow]) -> None:
-        self._writer.append_all([partial(_read, record, read) for record in records])
+    def append_all(self, rows: Sequence[UsageFields]) -> None:
+        self._writer.append_all(rows)
 
     async def write(self, row: UsageRow) -> None:
         await self._writer.write(msgspec.structs.astuple(row))
@@ -94,10 +93,6 @@ class SqliteUsage:
         while (now_removed := await self._writer.run(work)) > 0:
             removed += now_removed
         return removed
-
-
-def _read(record: bytes, read: Callable[[bytes], UsageRow]) -> Parameters:
-    return msgspec.structs.astuple(read(record))
 
 
 def _where(where: UsageFilter) -> tuple[list[str], list[Parameter]]:

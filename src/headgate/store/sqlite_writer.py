@@ -7,7 +7,7 @@
     thread:  BEGIN; works; rows; newest; COMMIT -> futures   one commit for all that came meanwhile
 
 Whoever awaits is not made to wait for company: the thread commits at once, and what comes while it does is the next
-group. Rows that nobody awaits wait up to a commit window for company.
+group. Rows that nobody awaits wait up to a commit window for company, unless they come as many, having waited before.
 
 A loop that is never idle starves the thread: it gives the interpreter's lock up often but takes it again within
 microseconds, sooner than the thread can wake, and the thread asks for its turn only after 5 ms without any such signal.
@@ -51,6 +51,7 @@ MOST_QUEUED_ROWS: Final = 100_000
 was taken stays whole, and the gap has one beginning and one end."""
 
 MOST_ROWS_PER_COMMIT: Final = 1_024
+"""After so many no others are taken into a group; rows that came as many stay together, up to as many again."""
 
 UNFIT: Final = (sqlite3.Error, OverflowError, ValueError, TypeError)
 """What sqlite3 raises: of the storage, or of a value that it cannot hold (too large a number, half a character)."""
@@ -82,15 +83,18 @@ class _Promise:
             self.future.set_exception(self.error)
 
 
-Unread = Callable[[], Parameters]
-"""A row that is made on the thread."""
+class _Rows(msgspec.Struct, gc=False):
+    """Rows that came together; one, or none, where somebody awaits them."""
 
-_Row = tuple[Parameters | Unread | None, _Promise | None]
+    rows: Sequence[Parameters]
+    promise: _Promise | None = None
+
+
 _Job = tuple[Work[Any], _Promise]
 
 
 class _Group(msgspec.Struct, gc=False):
-    rows: list[_Row]
+    rows: list[_Rows]
     jobs: list[_Job]
     newest: dict[tuple[ManyRows, str], Parameters]
 
@@ -105,10 +109,12 @@ class Writer:
         self._insert = rows
         self._most_queued = most_queued_rows
         self._changed = threading.Condition(threading.Lock())
-        self._rows: deque[_Row] = deque()
+        self._rows: deque[_Rows] = deque()
+        self._queued = 0
         self._jobs: list[_Job] = []
         self._newest: dict[tuple[ManyRows, str], Parameters] = {}
         self._awaited_rows = 0
+        self._is_due = False
         self._is_idle = False
         self._is_closing = False
         self._is_committing = False
@@ -125,17 +131,16 @@ class Writer:
     # ------------------------------------------------------------------------------------------------ on the event loop
 
     def append(self, row: Parameters) -> None:
-        """Queue a row; drop and count it where the queue is full."""
-        self.append_all((row,))
-
-    def append_all(self, rows: Sequence[Parameters | Unread]) -> None:
-        """Queue rows, also such as are still to be read; drop and count those for which the queue has no room."""
+        """Queue a row, to wait for company; drop and count it where the queue is full."""
         with self._changed:
-            room = 0 if self._is_closing else self._most_queued - len(self._rows)
-            taken = rows if len(rows) <= room else rows[: max(0, room)]
-            self._dropped += len(rows) - len(taken)
-            if taken:
-                self._rows.extend([(row, None) for row in taken])
+            if self._queue((row,)):
+                self._tell()
+
+    def append_all(self, rows: Sequence[Parameters]) -> None:
+        """Queue rows that have waited for company; drop and count those for which the queue has no room."""
+        with self._changed:
+            if self._queue(rows):
+                self._is_due = True
                 self._tell()
 
     def keep(self, where: ManyRows, key: str, row: Parameters) -> None:
@@ -152,7 +157,8 @@ class Writer:
         promise = _Promise()
         with self._changed:
             self._admit()
-            self._rows.append((row, promise))
+            self._rows.append(_Rows(() if row is None else (row,), promise))
+            self._queued += row is not None
             self._awaited_rows += 1
             self._tell()
         await promise.future
@@ -174,7 +180,7 @@ class Writer:
             return StoreHealth(
                 None if error is None else error.fault.value,
                 "" if error is None else str(error),
-                len(self._rows),
+                self._queued,
                 self._written,
                 self._dropped,
                 self._unfit,
@@ -194,6 +200,16 @@ class Writer:
         if self._is_closing:
             raise StoreError(StoreFault.CLOSED, "the store is closed")
 
+    def _queue(self, rows: Sequence[Parameters]) -> bool:
+        """Take what there is room for; whether that is any."""
+        room = 0 if self._is_closing else max(0, self._most_queued - self._queued)
+        taken = rows if len(rows) <= room else rows[:room]
+        self._dropped += len(rows) - len(taken)
+        self._queued += len(taken)
+        for start in range(0, len(taken), MOST_ROWS_PER_COMMIT):
+            self._rows.append(_Rows(taken[start : start + MOST_ROWS_PER_COMMIT]))
+        return bool(taken)
+
     def _look_after(self, loop: asyncio.AbstractEventLoop, groups: int) -> None:
         """On the loop, once a window while anything is queued: let the thread in where it stands where it stood."""
         if self._looked_after_by is not loop:
@@ -206,12 +222,12 @@ class Writer:
             self._looked_after_by = None
 
     def _tell(self) -> None:
-        """Wake the thread if it has to do something now; rows that nobody awaits wait for its own alarm."""
+        """Wake the thread if it has to do something now; rows that wait for company wait for its own alarm."""
         loop = asyncio.get_running_loop()
         if self._looked_after_by is not loop:
             self._looked_after_by = loop
             loop.call_later(WINDOW_S, self._look_after, loop, self._groups)
-        if self._is_idle or self._jobs or self._awaited_rows:
+        if self._is_idle or self._is_due or self._jobs or self._awaited_rows:
             self._is_idle = False
             self._changed.notify()
 
@@ -234,7 +250,8 @@ class Writer:
                     self._is_idle = True
                     self._changed.wait()
                 elif self._error is None:
-                    self._changed.wait(WINDOW_S)
+                    if not self._is_due:
+                        self._changed.wait(WINDOW_S)
                     break
                 elif (wait_s := self._retry_at - time.monotonic()) > 0:
                     self._changed.wait(wait_s)
@@ -242,12 +259,23 @@ class Writer:
                     break
             if self._is_closing and not (self._rows or self._jobs or self._newest):
                 return None
-            rows = [self._rows.popleft() for _ in range(min(len(self._rows), MOST_ROWS_PER_COMMIT))]
-            group = _Group(rows, self._jobs, self._newest)
+            group = _Group(self._next_rows(), self._jobs, self._newest)
             self._jobs, self._newest = [], {}
+            self._is_due = self._is_due and bool(self._rows)
             self._is_committing = True
-            self._awaited_rows -= sum(promise is not None for _, promise in rows)
             return group
+
+    def _next_rows(self) -> list[_Rows]:
+        """The first rows of the queue, until they are enough for a group."""
+        taken: list[_Rows] = []
+        room = MOST_ROWS_PER_COMMIT
+        while self._rows and room > 0:
+            some = self._rows.popleft()
+            taken.append(some)
+            self._queued -= len(some.rows)
+            self._awaited_rows -= some.promise is not None
+            room -= max(1, len(some.rows))
+        return taken
 
     def _commit(self, group: _Group) -> None:
         """Commit a group; where one piece of it is unfit, each piece alone."""
@@ -260,10 +288,10 @@ class Writer:
             self._roll_back()
             if fault_of(error) in STORAGE_FAULTS:
                 self._give_back(group, store_error(error))
-            elif len(group.rows) + len(group.jobs) + len(group.newest) == 1:
+            elif len(pieces := _pieces(group)) == 1:
                 self._refuse(group, store_error(error))
             else:
-                for piece in _pieces(group):
+                for piece in pieces:
                     self._commit(piece)
         except BaseException as defect:
             self._fail(group, StoreError(StoreFault.CLOSED, f"the store's thread ended: {defect!r}"))
@@ -271,7 +299,7 @@ class Writer:
 
     def _transact(self, group: _Group) -> None:
         connection = self._connection
-        rows = [row if isinstance(row, tuple) else row() for row, _ in group.rows if row is not None]
+        rows = group.rows[0].rows if len(group.rows) == 1 else [row for some in group.rows for row in some.rows]
         if group.jobs or group.newest or len(rows) > MOST_AT_ONCE:
             connection.execute("BEGIN IMMEDIATE")
             self._write(group, rows)
@@ -284,7 +312,7 @@ class Writer:
             self._error = None
         _resolve(group)
 
-    def _write(self, group: _Group, rows: list[Parameters]) -> None:
+    def _write(self, group: _Group, rows: Sequence[Parameters]) -> None:
         for work, promise in group.jobs:
             try:
                 promise.value, promise.error = work(self._connection), None
@@ -305,16 +333,18 @@ class Writer:
             self._failed += 1
             self._error = error
             self._retry_at = time.monotonic() + RETRY_S
-            kept = [row for row in group.rows if row[1] is None]
-            group.rows = [row for row in group.rows if row[1] is not None]
+            kept = [some for some in group.rows if some.promise is None]
+            group.rows = [some for some in group.rows if some.promise is not None]
             if self._awaited_rows:
-                group.rows += [row for row in self._rows if row[1] is not None]
-                self._rows = deque(row for row in self._rows if row[1] is None)
+                group.rows += [some for some in self._rows if some.promise is not None]
+                self._rows = deque(some for some in self._rows if some.promise is None)
                 self._awaited_rows = 0
             self._rows.extendleft(reversed(kept))
+            self._queued = sum(len(some.rows) for some in self._rows)
             self._newest = group.newest | self._newest
             if self._is_closing:
-                self._dropped += len(self._rows) + len(self._newest)
+                self._dropped += self._queued + len(self._newest)
+                self._queued = 0
                 self._rows.clear()
                 self._newest.clear()
         self._fail(group, error)
@@ -335,20 +365,24 @@ class Writer:
             self._is_closing = True
             left = _Group(list(self._rows), self._jobs, self._newest)
             self._rows.clear()
-            self._jobs, self._newest, self._awaited_rows = [], {}, 0
+            self._jobs, self._newest, self._awaited_rows, self._queued = [], {}, 0, 0
         self._fail(left, StoreError(StoreFault.CLOSED, "the store is closed"))
 
 
 def _pieces(group: _Group) -> list[_Group]:
     return [
         *(_Group([], [job], {}) for job in group.jobs),
-        *(_Group([row], [], {}) for row in group.rows),
+        *(
+            _Group([_Rows(() if row is None else (row,), some.promise)], [], {})
+            for some in group.rows
+            for row in some.rows or (None,)
+        ),
         *(_Group([], [], {key: row}) for key, row in group.newest.items()),
     ]
 
 
 def _promises(group: _Group) -> list[_Promise]:
-    return [promise for _, promise in group.jobs] + [promise for _, promise in group.rows if promise is not None]
+    return [promise for _, promise in group.jobs] + [some.promise for some in group.rows if some.promise is not None]
 
 
 def _resolve(group: _Group) -> None:
