@@ -182,6 +182,9 @@ WRONG: Mapping[str, tuple[str, str]] = {
     "two times": ('every = "1h"\ndaily = "06:00"\n', "either `every` or `daily`"),
     "no such time": ('daily = "25:00"\n', "daily"),
     "no such rhythm": ('every = "1 hour"\n', "every"),
+    "no model": ('every = "1h"\nmodel = "gpt-oss-20"\n', "line 3: schedules.x.model: there is no model 'gpt-oss-20'"),
+    "no tier": ('every = "1h"\nmodel = "headgate/fats"\n', "write headgate/fast"),
+    "no model of chats": ('every = "1h"\nmodel = "whisper-large-v3"\n', "answers no chats"),
     "no webhook": ('every = "1h"\nwebhook = "ops"\n', "[webhooks.ops]"),
 }
 
@@ -195,6 +198,18 @@ def test_schedule_that_cannot_be(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidSettings) as caught:
         load_settings(path, {})
     assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "model", ["headgate/fast", "gpt-oss-20b", "llama3-8b-8192", "mistral/mistral-large-latest", "mine/m"]
+)
+def test_model_of_a_schedule(tmp_path: Path, model: str) -> None:
+    """A tier, a short name, a retired model with a successor, another provider's and one of an own server all stand for
+    something."""
+    path = tmp_path / "headgate.toml"
+    own = '[[providers]]\nname = "mine"\nbase_url = "http://127.0.0.1:9/v1"\nmodels = ["m"]\n'
+    path.write_text(f'{own}[schedules.x]\nevery = "1h"\nmodel = "{model}"\n', encoding="utf-8")
+    assert load_settings(path, {}).schedules["x"].model == model
 
 
 async def test_scheduler_that_runs_by_itself(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """The commands besides `serve`: data on stdout, the rest on stderr, exit codes that scripts can rely on."""
 
 import json
+import sqlite3
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from headgate.runtime.settings import load_settings
 from headgate.runtime.settings_model import SettingsFile
 from headgate.simulator.faults import Fault, FaultKind
 from headgate.simulator.settings import SimulatorSettings
+from headgate.store.sqlite import SqliteStore
 
 
 def test_version() -> None:
@@ -110,6 +113,7 @@ def test_config_check_refuses(tmp_path: Path) -> None:
         ('[cache]\nobject = "headgate.toml/folder"', "cache.object: cannot be used: Not a directory"),
         ('[cache]\nobject = "s3://bucket?colour=red"', "no option 'colour'"),
         ('[cache]\nredis = "redis://host:port"', "cache.redis: is not the URL of a Redis"),
+        ('[schedules.x]\nevery = "1h"\nmodel = "gpt-oss-20"', "schedules.x.model: there is no model 'gpt-oss-20'"),
         ('[local.safety]\nfiles = ["missing.txt"]', "'missing.txt' cannot be read: No such file or directory"),
     ],
 )
@@ -128,6 +132,63 @@ def test_config_check_makes_nothing(tmp_path: Path) -> None:
     (tmp_path / "headgate.toml").write_text('[cache]\nobject = "answers"\n', encoding="utf-8")
     assert headgate("config", "check", folder=tmp_path).returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["headgate.toml"]
+
+
+def database(path: Path, statement: str) -> None:
+    """A database of SQLite that Headgate did not make."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize("place", ["headgate.toml/store.sqlite3", "folder", "foreign.sqlite3", "newer.sqlite3"])
+def test_config_check_looks_at_the_store(tmp_path: Path, place: str) -> None:
+    """A store that `headgate serve` could not use is told, in its words and with what to do; and left as it is."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "headgate.toml").write_text("", encoding="utf-8")
+    database(tmp_path / "foreign.sqlite3", "CREATE TABLE customers (a)")
+    database(tmp_path / "newer.sqlite3", "CREATE TABLE schema_version AS SELECT 99 AS version, 0 AS at")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    environ = {"HEADGATE_STORE__ENABLED": "true", "HEADGATE_STORE__PATH": place}
+    checked = headgate("config", "check", folder=tmp_path, environ=environ)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    served = headgate("serve", "--port", "0", folder=tmp_path, environ=environ)
+    assert checked.returncode == served.returncode == 78
+    assert checked.stderr in served.stderr
+    told = {"folder": "Is a directory", "foreign.sqlite3": "a file of its own", "newer.sqlite3": "a later one"}
+    assert told.get(place, "Not a directory") in checked.stderr
+    assert "Give this one a store of its own" in checked.stderr
+
+
+def test_config_check_of_a_store_that_is_none(tmp_path: Path) -> None:
+    """A start would move such a file aside, which nobody should learn from it."""
+    (tmp_path / "notes.txt").write_text("no database " * 100, encoding="utf-8")
+    environ = {"HEADGATE_STORE__ENABLED": "true", "HEADGATE_STORE__PATH": "notes.txt"}
+    done = headgate("config", "check", folder=tmp_path, environ=environ)
+    assert done.returncode == 78
+    assert "notes.txt is no whole SQLite database" in done.stderr
+    assert "move it aside" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_config_check_of_a_store_that_will_do(tmp_path: Path) -> None:
+    """One that is not there yet is not made, and one in use is read beside its owner, who notices nothing."""
+    environ = {"HEADGATE_STORE__ENABLED": "true", "HEADGATE_STORE__PATH": "new/store.sqlite3"}
+    done = headgate("config", "check", folder=tmp_path, environ=environ)
+    assert (done.returncode, "store: new/store.sqlite3, which is not there yet" in done.stdout) == (0, True)
+    assert list(tmp_path.iterdir()) == []
+    store = SqliteStore.open(tmp_path / "new" / "store.sqlite3")
+    for _ in ("in use", "closed"):
+        done = headgate("config", "check", folder=tmp_path, environ=environ)
+        assert (done.returncode, "store: new/store.sqlite3\n" in done.stdout) == (0, True)
+        store.close_now()
+    store = SqliteStore.open(store.path)
+    assert (store.opened.left_by, store.opened.was_checked) == ("", False)
+    store.close_now()
+    assert sorted(path.name for path in store.path.parent.iterdir()) == [
+        "store.sqlite3",
+        "store.sqlite3-files",
+        "store.sqlite3-owner",
+    ]
 
 
 def test_chat_in_this_process() -> None:

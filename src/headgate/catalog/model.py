@@ -93,6 +93,11 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Whether any key of the provider may ask this model."""
         return self.lifecycle not in NOT_RUNNING
 
+    @property
+    def chats(self) -> bool:
+        """Whether it is asked by chats."""
+        return self.kind is Kind.CHAT or self.kind is Kind.GUARD
+
     def meets(self, needs: Need) -> bool:
         """Whether the model can do everything that is needed."""
         return needs in (self.can | Need.TRANSLATION if self.translates else self.can)

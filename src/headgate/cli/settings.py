@@ -16,10 +16,12 @@ def check(
     config: Annotated[Path | None, typer.Argument(help="headgate.toml or .yaml; else the one that is found.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The settings as JSON.")] = False,
 ) -> None:
-    """Load the settings as `headgate serve` would and show them, secrets masked. Exit code 78 if they are refused."""
+    """Load the settings as `headgate serve` would, look at its store, and show them, secrets masked. Nothing is made.
+    Exit code 78 if they are refused."""
     import msgspec
 
     from headgate.assembly.checking import check_parts
+    from headgate.cli.storing import look_at_store
     from headgate.runtime.settings import InvalidSettings
     from headgate.runtime.settings_secret import HIDDEN
 
@@ -28,6 +30,7 @@ def check(
         check_parts(settings)
     except InvalidSettings as error:
         raise Failed(str(error), BAD_CONFIGURATION) from None
+    store = look_at_store(settings)
     shown = msgspec.to_builtins(settings, enc_hook=str)
     for row in shown["auth"]["virtual_keys"]:
         row["hash"] = HIDDEN
@@ -40,6 +43,7 @@ def check(
     if settings.inactive:
         put(f"not active in this version: {', '.join(settings.inactive)}\n")
     put(f"upstream: {'the built-in simulator' if settings.uses_simulator else 'providers below'}\n")
+    put(f"store: {store}\n")
     put(f"door: {'open, on this machine only' if settings.is_open else 'virtual keys'}\n\n")
     for section, value in shown.items():
         if section not in {"source", "environment", "inactive", "uses_simulator"}:

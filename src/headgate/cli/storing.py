@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from headgate.cli.terminal import BAD_CONFIGURATION, Failed, say
+from headgate.store.problems import StoreFault
 
 if TYPE_CHECKING:
     from headgate.runtime.settings import Settings
@@ -20,6 +21,33 @@ if TYPE_CHECKING:
 WAYS_OUT: Final = (
     "Give this one a store of its own (--store PATH or HEADGATE_STORE__PATH), or none (HEADGATE_STORE__ENABLED=false)."
 )
+
+NOT_TO_BE_HAD: Final = frozenset({StoreFault.READ_ONLY, StoreFault.IO, StoreFault.FULL})
+"""Faults of a place that nobody chose: without it nothing is kept."""
+
+
+def look_at_store(settings: "Settings") -> str:
+    """In words, the store that `headgate serve` would have; nothing is made. Raises Failed where it would not start, or
+    would begin an empty one in place of what is there."""
+    from headgate.store.place import usual_path
+    from headgate.store.problems import StoreError
+    from headgate.store.sqlite_looking import look_at
+
+    if settings.store.enabled is False:
+        return "none"
+    chosen = settings.store.path
+    path = usual_path(simulated=settings.uses_simulator) if chosen is None else Path(chosen).expanduser()
+    try:
+        found = look_at(path)
+    except StoreError as error:
+        if chosen is None and error.fault in NOT_TO_BE_HAD:
+            return f"none, so nothing is kept over a restart: {error}"
+        raise Failed(f"{error}\n{WAYS_OUT}", BAD_CONFIGURATION) from None
+    if found.version is None:
+        return f"{path}, which is not there yet"
+    if 0 < found.version < found.newest:
+        return f"{path}, of version {found.version}; a start brings it to {found.newest}"
+    return str(path)
 
 
 @contextmanager
@@ -38,7 +66,7 @@ def open_store(settings: "Settings", spare: Path) -> "SqliteStore | None":
     """The store that the settings ask for, None for none; what was found is said. `spare` is a folder for a store that
     lasts as long as this process: what the simulator answers goes there when another one has the usual file."""
     from headgate.store.place import FILE, usual_path
-    from headgate.store.problems import StoreError, StoreFault
+    from headgate.store.problems import StoreError
 
     if settings.store.enabled is False:
         return None
@@ -53,7 +81,7 @@ def open_store(settings: "Settings", spare: Path) -> "SqliteStore | None":
         if settings.uses_simulator and error.fault is StoreFault.OWNED:
             say("Another gateway has the store of the simulator, so this one keeps files and usage until it ends.")
             return _opened(spare / FILE, settings)
-        if error.fault in {StoreFault.READ_ONLY, StoreFault.IO, StoreFault.FULL}:
+        if error.fault in NOT_TO_BE_HAD:
             say(f"Nothing is kept over a restart: {error}")
             return None
         raise Failed(f"{error}\n{WAYS_OUT}", BAD_CONFIGURATION) from None

@@ -4,7 +4,8 @@ The order is that of harm: who may come in first.
 """
 
 import re
-from typing import Final
+from collections.abc import Container
+from typing import TYPE_CHECKING, Final
 
 from headgate.catalog import PROVIDERS, CatalogError
 from headgate.runtime.keys import PEPPERED
@@ -12,7 +13,10 @@ from headgate.runtime.settings_admin import MIN_TOKEN_CHARS
 from headgate.runtime.settings_cache import REDIS_SCHEMES
 from headgate.runtime.settings_model import RouteTable, SettingsFile, is_loopback
 from headgate.runtime.settings_skills import WrongSkill, task_skills
-from headgate.runtime.settings_source import InvalidSettings, Tree, nearest
+from headgate.runtime.settings_source import InvalidSettings, KeyPath, Tree, nearest
+
+if TYPE_CHECKING:
+    from headgate.catalog import Catalog
 
 _CATALOG_ERROR: Final = re.compile(r"\[models\..*\] (\w+): (.+); ([^;]+)", re.DOTALL)
 
@@ -85,7 +89,7 @@ def _check_tiers(file: SettingsFile, tree: Tree) -> None:
 def _check_names(file: SettingsFile, tree: Tree) -> None:
     """Models, tiers and plans against the catalogue, which is loaded only where something names one."""
     plans = {name: table.plan for name, table in file.organisations.items() if table.plan is not None}
-    if not (file.models or file.routes or plans):
+    if not (file.models or file.routes or plans or file.schedules):
         return
     from headgate.catalog import TIERS, default_catalog
 
@@ -96,6 +100,8 @@ def _check_names(file: SettingsFile, tree: Tree) -> None:
             catalog = catalog.with_overrides({model_id: _served(file, model_id) | table})
         except CatalogError as error:
             raise _wrong_model(tree, model_id, str(error)) from None
+    own = {model for provider in (file.groq, *file.providers) for model in provider.models}
+    own |= {f"{provider.name}/{model}" for provider in file.providers for model in provider.models}
     for name, route in file.routes.items():
         for index, provider in enumerate(route.providers or ()):
             if provider not in names:
@@ -105,16 +111,30 @@ def _check_names(file: SettingsFile, tree: Tree) -> None:
         if route.tier is not None and route.tier not in TIERS:
             raise tree.error(("routes", name, "tier"), f"there is no tier {route.tier!r}", nearest(route.tier, TIERS))
         _check_similar(name, route, tree)
-        own = {model for provider in (file.groq, *file.providers) for model in provider.models}
-        own |= {f"{provider.name}/{model}" for provider in file.providers for model in provider.models}
         for index, model in enumerate(route.models or ()):
-            if model not in own and catalog.resolve(model) is None:
-                close = " or ".join(catalog.nearest(model)) or "a model of `headgate models`"
-                raise tree.error(("routes", name, "models", index), f"there is no model {model!r}", f"write {close}")
+            _check_model(("routes", name, "models", index), model, own, catalog, tree)
+    for name, schedule in file.schedules.items():
+        _check_model(("schedules", name, "model"), schedule.model, own, catalog, tree, chats=True)
     known_plans = {plan for model in catalog.all() for plan in model.limits}
     for name, plan in plans.items():
         if plan not in known_plans:
             raise tree.error(("organisations", name, "plan"), f"there is no plan {plan!r}", nearest(plan, known_plans))
+
+
+def _check_model(
+    path: KeyPath, model: str, own: Container[str], catalog: "Catalog", tree: Tree, *, chats: bool = False
+) -> None:
+    """A name of a model or tier that means something, and where `chats` says so one that is asked by chats."""
+    if model in own:
+        return
+    meant = catalog.resolve(model)
+    if meant is None:
+        close = " or ".join(catalog.nearest(model)) or "a model of `headgate models`"
+        raise tree.error(path, f"there is no model {model!r}", f"write {close}")
+    if chats and not meant.candidates:
+        raise tree.error(path, f"{model!r} is retired and nothing serves instead", "take a model of `headgate models`")
+    if chats and meant.model is not None and not meant.model.chats:
+        raise tree.error(path, f"{model!r} answers no chats", "take a model of `headgate models` that does")
 
 
 def _check_similar(name: str, route: RouteTable, tree: Tree) -> None:

@@ -28,8 +28,6 @@ from headgate.server.control_list import CoalesceMode
 from headgate.server.controls import NO_CONTROLS, Controls
 
 DEFAULT: Final = "default"
-CHATTING: Final = frozenset({Kind.CHAT, Kind.GUARD})
-"""Kinds of models that are asked by chats."""
 TIER_PREFIX: Final = "headgate/"
 _NO_TASKS: Final[Mapping[str, SkillUse]] = {}
 _SCHEMA: Final = Check.SCHEMA
@@ -276,7 +274,7 @@ class Intake:
     def _no_chat(self, model_id: str) -> Refusal | None:
         """400 for a model that no chat can be had with."""
         model = self._catalog.model(model_id)
-        if model is None or model.kind in CHATTING:
+        if model is None or model.chats:
             return None
         text = f"`{model_id}` is a model of kind {model.kind}, which answers no chats. `GET /v1/models` lists all."
         return Refusal(RefusalCode.INVALID_REQUEST, text, 400, param="model")

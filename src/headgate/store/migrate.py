@@ -46,6 +46,12 @@ def schema_version(connection: sqlite3.Connection) -> int:
     return 0
 
 
+def too_new(version: int, newest: int) -> None:
+    """Raise StoreError (NEWER) for the version of a later release."""
+    if version > newest:
+        raise StoreError(StoreFault.NEWER, f"its schema has version {version}, this release knows {newest}")
+
+
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> tuple[int, int]:
     """Do what is missing; the version before and after. The connection is in autocommit mode.
 
@@ -78,8 +84,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> 
 
 def _known_version(connection: sqlite3.Connection, newest: int) -> int:
     version = schema_version(connection)
-    if version > newest:
-        raise StoreError(StoreFault.NEWER, f"its schema has version {version}, this release knows {newest}")
+    too_new(version, newest)
     return version
 
 

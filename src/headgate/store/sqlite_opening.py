@@ -1,5 +1,6 @@
 """Opens a database file: private, checked where the last close was unclean, set aside where it is damaged, migrated."""
 
+import errno
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -80,7 +81,10 @@ def file_ids(connection: sqlite3.Connection) -> set[str]:
 
 def make_private(path: Path) -> None:
     """See to it that the file is there and only its owner may read it, and that a folder made for it is private."""
-    path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    except FileExistsError:  # what it means, and not that something is there
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent)) from None
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE))
     if path.stat().st_mode & 0o077:
         path.chmod(PRIVATE_FILE)
@@ -112,10 +116,10 @@ def _open(
         file_ids(connection)  # what opening will read, so that damage there is found here
     except StoreError as error:
         connection.close()
-        raise _explained(path, error) from error
+        raise explained(path, error) from error
     except sqlite3.Error as error:
         connection.close()
-        raise _explained(path, store_error(error)) from error
+        raise explained(path, store_error(error)) from error
     return connection, Opened(before, version, was_checked=is_checked, released_lines=released, released_jobs=jobs)
 
 
@@ -125,7 +129,7 @@ def _check(connection: sqlite3.Connection) -> None:
         raise StoreError(StoreFault.CORRUPT, "; ".join(found))
 
 
-def _explained(path: Path, error: StoreError) -> StoreError:
+def explained(path: Path, error: StoreError) -> StoreError:
     """An error of opening in words that say which file and what to do."""
     match error.fault:
         case StoreFault.NEWER:
