@@ -61,21 +61,25 @@ def test_models_of_a_configuration(tmp_path: Path) -> None:
 
 def test_key_is_shown_once_and_its_lines_hold_no_secret() -> None:
     """The first line is the key; the rest is TOML with its hash, which settings accept."""
-    done = headgate("keys", "create", "--name", 'it\'s "mine"', "--admin", "--expires", "2099-01-01T00:00:00+00:00")
+    more = ("--scope", "chat", "--scope", "audio", "--expires", "2099-01-01T00:00:00+00:00")
+    done = headgate("keys", "create", "--name", 'it\'s "mine"', "--admin", *more)
     key, _, lines = done.stdout.partition("\n\n")
     [row] = tomllib.loads(lines)["auth"]["virtual_keys"]
     assert key.startswith("hg_")
     assert key not in lines
     assert key.rpartition("_")[2][:20] not in lines
     assert row["admin"] is True
+    assert row["scopes"] == ["chat", "audio"]
     assert row["name"] == 'it\'s "mine"'
     assert row["expires"].year == 2099
 
 
-@pytest.mark.parametrize("expires", ["yesterday", "2001-01-01", "0d"])
-def test_key_that_would_never_be_valid(expires: str) -> None:
+@pytest.mark.parametrize(
+    "option", ["--expires=yesterday", "--expires=2001-01-01", "--expires=0d", "--scope=chats", "--scope=Chat"]
+)
+def test_key_that_would_never_be_of_use(option: str) -> None:
     """A usage error."""
-    done = headgate("keys", "create", "--expires", expires)
+    done = headgate("keys", "create", option)
     assert done.returncode == 2
     assert done.stdout == ""
 

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.domain.answer import RefusalCode
-from headgate.runtime.keys import VirtualKeyRow, new_virtual_key
+from headgate.runtime.keys import Scope, VirtualKeyRow, new_virtual_key
 from headgate.runtime.settings import AuthSettings, Passthrough, Secret, ServerSettings
 from headgate.server.auth import Denied, Door, Identity
 
 NOON = datetime.datetime(2027, 1, 31, 12, tzinfo=datetime.UTC)
-KEY, ROW = new_virtual_key(random.Random(1).randbytes, tenant="team", name="first", scopes=("chat",))
+KEY, ROW = new_virtual_key(random.Random(1).randbytes, tenant="team", name="first", scopes=(Scope.CHAT,))
 ADMIN_KEY, ADMIN_ROW = new_virtual_key(random.Random(2).randbytes, tenant="ops", admin=True)
 OLD_KEY, OLD_ROW = new_virtual_key(random.Random(3).randbytes, expires=NOON)
 STRANGER_KEY, _ = new_virtual_key(random.Random(4).randbytes)
@@ -190,7 +190,7 @@ def test_scopes_bound_what_a_key_may_do() -> None:
     bound, free = (both.authenticate(headers(x_api_key=key)) for key in (KEY, ADMIN_KEY))
     assert isinstance(bound, Identity)
     assert isinstance(free, Identity)
-    assert (bound.may("chat"), bound.may("files"), free.may("files")) == (True, False, True)
+    assert (bound.may(Scope.CHAT), bound.may(Scope.FILES), free.may(Scope.FILES)) == (True, False, True)
 
 
 @given(

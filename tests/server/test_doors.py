@@ -23,7 +23,7 @@ from tests.remedies.house import (
 )
 
 from headgate.domain.limits import Dimension
-from headgate.runtime.keys import config_line, new_virtual_key
+from headgate.runtime.keys import Scope, config_line, new_virtual_key
 from headgate.server.control_list import ANSWER_HEADERS
 from headgate.simulator.faults import Fault, FaultKind
 
@@ -209,6 +209,30 @@ async def test_virtual_keys() -> None:
             assert not [text for text in headers.values() if text.split()[-1][3:] and text.split()[-1] in message]
         assert len(house.seen) == 3
         assert (await house.fetch("GET", "/v1/models")).status == 401
+
+
+async def test_key_with_scopes() -> None:
+    """It may be used for those, whichever API asks; all else is a 403 that names the scope, and nothing is asked."""
+    talks, row = new_virtual_key(random.Random(4).randbytes, scopes=(Scope.CHAT,))
+    reads, other = new_virtual_key(random.Random(5).randbytes, scopes=(Scope.USAGE, Scope.FILES))
+    body = msgspec.json.encode(chat())
+    async with open_house(pretend(), toml=config_line(row) + config_line(other)) as house:
+        for path in (CHAT, "/openai" + CHAT, "/v1/messages", "/v1/responses"):
+            refusal = await house.fetch("POST", path, body, JSON | {"x-api-key": reads})
+            assert (refusal.status, "scopes" in refusal.body.decode()) == (403, True), path
+        assert house.seen == []
+        assert (await house.ask(x_api_key=talks)).label("source") == "upstream"
+        assert (await house.ask(chat(stream=True), x_api_key=talks)).label("source") == "upstream"
+        for path in ("/v1/embeddings", "/v1/audio/speech", "/v1/local/extract"):
+            answer = await house.fetch("POST", path, b"{}", JSON | {"x-api-key": talks})
+            assert "`" + path.split("/")[2] + "`" in refused(answer, 403, "forbidden")
+        brings = await house.ask(chat(headgate={"background": [{"kind": "chat"}]}), x_api_key=talks)
+        assert brings.status in {403, 501}
+        for path in ("/v1/usage", "/v1/files"):
+            refused(await house.fetch("GET", path, None, {"x-api-key": talks}), 403, "forbidden")
+            assert (await house.fetch("GET", path, None, {"x-api-key": reads})).status != 403
+        for path in ("/v1/models", "/v1/limits"):
+            assert (await house.fetch("GET", path, None, {"x-api-key": reads})).status == 200
 
 
 async def test_story_is_told_to_its_own_tenant_only() -> None:

@@ -3,12 +3,15 @@
 import datetime
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from headgate.cli.loading import load
 from headgate.cli.terminal import put, put_json, say
+
+if TYPE_CHECKING:
+    from headgate.runtime.keys import Scope
 
 app = typer.Typer(help="Virtual keys: what tenants use instead of the provider's.", no_args_is_help=True)
 
@@ -21,6 +24,10 @@ def create(
     tenant: Annotated[str, typer.Option(help="Whose requests these will be.")] = "default",
     name: Annotated[str, typer.Option(help="A note for yourself.")] = "",
     admin: Annotated[bool, typer.Option("--admin", help="May ask on behalf of other tenants.")] = False,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="What it may be used for, as chat or audio; may be repeated. [default: all]"),
+    ] = None,
     expires: Annotated[str | None, typer.Option(help="In 12h, 30d or 8w, or at an ISO 8601 time.")] = None,
     config: Annotated[Path | None, typer.Option(help="headgate.toml, for its pepper.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Key and row as JSON.")] = False,
@@ -32,9 +39,10 @@ def create(
 
     from headgate.runtime.keys import VirtualKeyRow, config_line, new_virtual_key
 
-    pepper = load(config).auth.pepper
+    pepper, until = load(config).auth.pepper, _expiry(expires)
+    scopes = tuple(_scope(each) for each in scope or ())
     raw, row = new_virtual_key(
-        secrets.token_bytes, tenant=tenant, name=name, admin=admin, expires=_expiry(expires), pepper=pepper
+        secrets.token_bytes, tenant=tenant, name=name, scopes=scopes, admin=admin, expires=until, pepper=pepper
     )
     try:
         msgspec.convert(msgspec.to_builtins(row), VirtualKeyRow)  # names that headgate.toml would refuse
@@ -45,6 +53,14 @@ def create(
         return
     put(f"{raw}\n\n{config_line(row)}")
     say("\nThe first line is the key: it is not kept anywhere. The rest goes into headgate.toml.")
+
+
+def _scope(text: str) -> "Scope":
+    from headgate.runtime.keys import SCOPES, Scope
+
+    if text not in SCOPES:
+        raise typer.BadParameter(f"use one of {', '.join(Scope)}", param_hint="--scope")
+    return Scope(text)
 
 
 def _expiry(text: str | None) -> datetime.datetime | None:

@@ -13,6 +13,7 @@ import hmac
 import re
 import zlib
 from collections.abc import Callable, Iterable
+from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
@@ -41,14 +42,35 @@ KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z]{8}$")]
 KeyHash = Annotated[str, msgspec.Meta(pattern=r"^(h1|s1):[0-9a-f]{64}$")]
 TenantName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Label = Annotated[str, msgspec.Meta(max_length=100)]
-Scope = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9._:-]{0,63}$")]
 ZonedTime = Annotated[datetime.datetime, msgspec.Meta(tz=True)]
+
+
+class Scope(StrEnum):
+    """What a virtual key can be made for. Models, limits and stories of its own requests may be looked at with any."""
+
+    CHAT = "chat"
+    """`chat/completions`, `responses` and `messages`."""
+    EMBEDDINGS = "embeddings"
+    MODERATIONS = "moderations"
+    AUDIO = "audio"
+    FILES = "files"
+    BATCHES = "batches"
+    """Whatever their lines ask for."""
+    JOBS = "jobs"
+    """Also those that a chat brings."""
+    LOCAL = "local"
+    USAGE = "usage"
+
+
+SCOPES: Final = frozenset(Scope)
+"""Equal to their texts."""
 
 
 class VirtualKeyRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is kept of a virtual key: an entry of `[[auth.virtual_keys]]`.
 
-    No scopes means every scope. `hash` is never shown to anybody but the operator who made the key.
+    No scopes means every scope; with some, all else is a 403. `hash` is never shown to anybody but the operator who
+    made the key.
     """
 
     id: KeyId
@@ -71,7 +93,7 @@ def new_virtual_key(
     *,
     tenant: str = "default",
     name: str = "",
-    scopes: tuple[str, ...] = (),
+    scopes: tuple[Scope, ...] = (),
     admin: bool = False,
     expires: datetime.datetime | None = None,
     pepper: Secret | None = None,

@@ -14,7 +14,7 @@ import msgspec
 
 from headgate.server import chat as chat_door
 from headgate.server import routes
-from headgate.server.auth import STRANGE_ORIGIN, Denied, Identity
+from headgate.server.auth import STRANGE_ORIGIN, Denied, Identity, out_of_scope
 from headgate.server.errors import invalid
 from headgate.server.gateway import Gateway
 from headgate.server.labels import JSON, NO_RETRY, Header, lines_of, request_id
@@ -67,7 +67,7 @@ class App:
         identity = self._gateway.door.authenticate(headers, client[0] if client else None)
         if isinstance(identity, Denied):
             return refuse(scope, send, identity.refusal, name, routes.refuser_of(path))
-        if path in self._chat_paths and method == "POST":
+        if path in self._chat_paths and method == "POST" and not identity.scopes:
             return chat_door.answer(self._gateway, scope, receive, send, headers, identity, name)
         return self._rest(scope, receive, send, headers, identity, name)
 
@@ -93,6 +93,9 @@ class App:
         door = found.doors.get("GET" if method == "HEAD" else method)
         if door is None:
             await _no_door(scope, send, name, found)
+            return
+        if found.scope is not None and not identity.may(found.scope):
+            await refuse(scope, send, out_of_scope(found.scope), name, routes.refuser_of(path))
             return
         if method not in LOOKS and self._gateway.door.bars_page(headers):
             await refuse(scope, send, STRANGE_ORIGIN.refusal, name, routes.refuser_of(path))

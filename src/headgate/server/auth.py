@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from headgate.domain.answer import Refusal, RefusalCode
-from headgate.runtime.keys import PREFIX, KeyRing, VirtualKeyRow
+from headgate.runtime.keys import PREFIX, KeyRing, Scope, VirtualKeyRow
 from headgate.runtime.settings_model import AuthSettings, Passthrough, ServerSettings, is_loopback
 from headgate.runtime.settings_secret import Secret
 
@@ -42,12 +42,12 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     key_id: str | None = None
     key_name: str = ""
-    scopes: tuple[str, ...] = ()
+    scopes: tuple[Scope, ...] = ()
     admin: bool = False
     own_key: Secret | None = None
     own_key_id: str | None = None
 
-    def may(self, scope: str) -> bool:
+    def may(self, scope: Scope) -> bool:
         """Whether the key was made for this."""
         return not self.scopes or scope in self.scopes
 
@@ -104,6 +104,12 @@ STRANGE_ORIGIN: Final = Denied(
     "This gateway is open to its own machine only, so no web page from elsewhere may send it anything. To serve "
     "others, make a virtual key with `headgate keys create`.",
 )
+
+
+def out_of_scope(scope: Scope) -> Refusal:
+    """What the client of a key that was made for other things gets."""
+    text = f"This gateway key may not be used for `{scope}`: it has other scopes. Ask who runs this gateway for one."
+    return Refusal(RefusalCode.FORBIDDEN, text, 403)
 
 
 class Door:

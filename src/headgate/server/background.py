@@ -27,7 +27,8 @@ from headgate.protocol.jobs import (
     write_work,
 )
 from headgate.protocol.reply import answer_text
-from headgate.server.auth import Identity
+from headgate.runtime.keys import Scope as KeyScope
+from headgate.server.auth import Identity, out_of_scope
 from headgate.server.controls import PREFIX, Controls
 from headgate.server.errors import invalid
 from headgate.server.gateway import Gateway
@@ -99,6 +100,8 @@ async def take(
         return invalid("`webhook` says who is told of jobs, and the request brings none.", "webhook")
     if runner is None:
         return NO_STORE
+    if not identity.may(KeyScope.JOBS):
+        return out_of_scope(KeyScope.JOBS)
     if identity.own_key is not None:
         return OWN_KEY
     webhook = controls.webhook or ""

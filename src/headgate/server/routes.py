@@ -11,6 +11,7 @@ import msgspec
 
 from headgate.protocol import anthropic_errors
 from headgate.protocol.openai import error_body
+from headgate.runtime.keys import SCOPES, Scope
 from headgate.server import audio, batches, chat, files, jobs, limits, listing, local_skills, usage
 from headgate.server.embeddings import embeddings
 from headgate.server.errors import Refuser, refusal_parts
@@ -39,10 +40,12 @@ class Route(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What the table says of a path: the door of each method, and what the path holds."""
+    """What the table says of a path: the door of each method, what the path holds, and which scope a key needs, if any
+    is needed."""
 
     doors: dict[str, Door]
     given: dict[str, str]
+    scope: Scope | None = None
 
     @property
     def methods(self) -> str:
@@ -96,16 +99,26 @@ ROUTES: Final = (
 )
 
 
+CHATS: Final = frozenset({"chat", "responses", "messages"})
+"""First parts of paths whose scope is that of chats; others have the scope of their name, if there is one."""
+
+
+def _scope(pattern: str) -> Scope | None:
+    first = pattern.split("/")[1]
+    return Scope.CHAT if first in CHATS else Scope(first) if first in SCOPES else None
+
+
 def _expression(pattern: str) -> re.Pattern[str]:
     """A pattern as a regular expression."""
     return re.compile(re.sub(r"\{(\w+)(:path)?\}", lambda m: f"(?P<{m[1]}>{'.+' if m[2] else '[^/]+'})", pattern))
 
 
-def _table(routes: tuple[Route, ...]) -> Mapping[str, tuple[re.Pattern[str], dict[str, Door]]]:
+def _table(routes: tuple[Route, ...]) -> Mapping[str, tuple[re.Pattern[str], dict[str, Door], Scope | None]]:
     """Rows by their pattern."""
-    table: dict[str, tuple[re.Pattern[str], dict[str, Door]]] = {}
+    table: dict[str, tuple[re.Pattern[str], dict[str, Door], Scope | None]] = {}
     for route in routes:
-        table.setdefault(route.pattern, (_expression(route.pattern), {}))[1][route.method] = route.door
+        row = table.setdefault(route.pattern, (_expression(route.pattern), {}, _scope(route.pattern)))
+        row[1][route.method] = route.door
     return table
 
 
@@ -121,11 +134,11 @@ def find(tail: str) -> Found | None:
     """What there is under a path; a pattern that is the path itself comes before all others."""
     known = _TABLE.get(tail)
     if known is not None:
-        return Found(known[1], {})
-    for expression, doors in _TABLE.values():
+        return Found(known[1], {}, known[2])
+    for expression, doors, scope in _TABLE.values():
         match = expression.fullmatch(tail)
         if match is not None:
-            return Found(doors, match.groupdict())
+            return Found(doors, match.groupdict(), scope)
     return None
 
 
