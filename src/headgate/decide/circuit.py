@@ -6,9 +6,8 @@ no health: they are never told to a circuit.
 """
 
 import random
+from dataclasses import dataclass, field
 from typing import Final
-
-import msgspec
 
 from headgate.domain.time import Instant, Seconds
 
@@ -24,7 +23,8 @@ JITTER: Final = 0.2
 PROBE_PATIENCE_S: Final[Seconds] = 90.0
 
 
-class Circuit(msgspec.Struct):
+@dataclass(slots=True)
+class Circuit:
     """State of one circuit. The window is two halves: the older one is dropped whole when the newer is full."""
 
     open_until: Instant = 0.0
@@ -100,7 +100,8 @@ SLOTS_PER_S: Final = 2
 WINDOW_SLOTS: Final = 20
 
 
-class RepeatBudget(msgspec.Struct):
+@dataclass(slots=True)
+class RepeatBudget:
     """How much of a deployment's traffic may be repeats: at most 20 % of its calls, or 3, in the last 10 s.
 
     Counted in half-second slots. Repeats are summed over one slot more than calls are, so the answer errs on the
@@ -109,9 +110,9 @@ class RepeatBudget(msgspec.Struct):
 
     share: float = 0.2
     floor: int = 3
-    slots: list[int] = msgspec.field(default_factory=list)
-    calls: list[int] = msgspec.field(default_factory=list)
-    repeats: list[int] = msgspec.field(default_factory=list)
+    slots: list[int] = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)
+    repeats: list[int] = field(default_factory=list)
 
     def note(self, is_repeat: bool, now: Instant) -> None:
         """A call to the deployment starts."""

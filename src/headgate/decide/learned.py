@@ -6,9 +6,8 @@ Output lengths are kept per model and task as counts in buckets that grow by 8 %
 """
 
 import math
+from dataclasses import dataclass, field
 from typing import Final
-
-import msgspec
 
 from headgate.domain.answer import Usage
 from headgate.domain.request import PromptSize
@@ -61,7 +60,8 @@ def weight(prompt: PromptSize) -> float:
     )
 
 
-class PromptLine(msgspec.Struct):
+@dataclass(slots=True)
+class PromptLine:
     """Prompt tokens of one model as a line over `weight`, with the spread around it."""
 
     n: float = 0.0
@@ -112,12 +112,13 @@ class PromptLine(msgspec.Struct):
         self.overhead = min(2000.0, max(-200.0, (self.y - self.slope * self.x) / self.n))
 
 
-class Lengths(msgspec.Struct):
+@dataclass(slots=True)
+class Lengths:
     """Output lengths of one model and task, as counts per bucket with forgetting."""
 
     seen: int = 0
     total: float = 0.0
-    counts: dict[int, float] = msgspec.field(default_factory=dict)
+    counts: dict[int, float] = field(default_factory=dict)
     longest: int = 0
     sum_log: float = 0.0
     sum_log_squared: float = 0.0
@@ -168,7 +169,8 @@ class Lengths(msgspec.Struct):
         self.sum_log_squared /= 2
 
 
-class Speed(msgspec.Struct):
+@dataclass(slots=True)
+class Speed:
     """How fast a model answers: time to the first token, and tokens a second after it."""
 
     seen: int = 0
@@ -198,12 +200,13 @@ class Speed(msgspec.Struct):
         return usual_s if usual_s < longest_s else longest_s
 
 
-class Learned(msgspec.Struct):
+@dataclass(slots=True)
+class Learned:
     """All that is learned, by model and by model and task. Bounded: the oldest task is forgotten first."""
 
-    prompts: dict[str, PromptLine] = msgspec.field(default_factory=dict)
-    outputs: dict[str, Lengths] = msgspec.field(default_factory=dict)
-    speeds: dict[str, Speed] = msgspec.field(default_factory=dict)
+    prompts: dict[str, PromptLine] = field(default_factory=dict)
+    outputs: dict[str, Lengths] = field(default_factory=dict)
+    speeds: dict[str, Speed] = field(default_factory=dict)
 
     def prompt_tokens(self, model: str, prompt_weight: float) -> int:
         """An upper estimate of the prompt's tokens at this model, from `weight` of its size."""

@@ -19,6 +19,7 @@ noted level; the next header replaces it by what was really spent.
 Knows one bucket at a time; the ledger says which.
 """
 
+from dataclasses import dataclass, field
 from math import log, sqrt
 from typing import Final
 
@@ -105,7 +106,8 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     quiet: bool
 
 
-class Readings(msgspec.Struct):
+@dataclass(slots=True)
+class Readings:
     """How often each reading of one kind of header has fitted lately (smoothed share of replies)."""
 
     hits: list[float]
@@ -132,7 +134,8 @@ class Readings(msgspec.Struct):
         return min(found), max(found)
 
 
-class Watch(msgspec.Struct):
+@dataclass(slots=True)
+class Watch:
     """What is known of one visible bucket from outside: corrections so far, and the spending of others.
 
     `rate` is units per second that others spend; `dispersion` the variance of that spending per second; both are
@@ -153,8 +156,8 @@ class Watch(msgspec.Struct):
     low_count: int = 0
     low_at: Instant = 0.0
     low_least: float = 0.0
-    replies: Readings = msgspec.field(default_factory=lambda: Readings([1.0, 1.0, 1.0]))
-    starts: Readings = msgspec.field(default_factory=lambda: Readings([1.0, 1.0, 1.0, 1.0]))
+    replies: Readings = field(default_factory=lambda: Readings([1.0, 1.0, 1.0]))
+    starts: Readings = field(default_factory=lambda: Readings([1.0, 1.0, 1.0, 1.0]))
 
     def margin(self, limit: int) -> float:
         """What others may spend above their mean before the next reply."""

@@ -7,6 +7,7 @@ changed since somebody took them is no state of quota and stands beside it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import msgspec
@@ -16,7 +17,7 @@ from headgate.domain.limits import Amounts, Deployment, Dimension, SeenLimits
 from headgate.domain.time import NEVER, Instant, Seconds
 from headgate.quota import headers
 from headgate.quota.answers import Change, Held, Short, View
-from headgate.quota.bucket import INPUT_TOKENS, OUTPUT_TOKENS, REQUESTS, SLACK, TOKENS, Bucket, Need, need_of
+from headgate.quota.bucket import INPUT_TOKENS, OUTPUT_TOKENS, REQUESTS, SLACK, TOKENS, Bucket, Need, drain_all, need_of
 from headgate.quota.cooldown import AGREED_CAP_S, Cooldown, CooldownSource, later
 from headgate.quota.correction import Note
 from headgate.quota.meter import WAIT_ROUNDING_S, Meter, wait_in
@@ -45,14 +46,15 @@ class Reservation(msgspec.Struct, gc=False):
     marks: list[float] = []
 
 
-class Books(msgspec.Struct):
+@dataclass(slots=True)
+class Books:
     """All that a ledger knows. `joined` maps "provider:organisation" to the organisation it was merged into."""
 
     clock: Instant = 0.0
-    meters: dict[str, Meter] = msgspec.field(default_factory=dict)
-    open: dict[str, Reservation] = msgspec.field(default_factory=dict)
-    joined: dict[str, str] = msgspec.field(default_factory=dict)
-    aliases: dict[str, str] = msgspec.field(default_factory=dict)
+    meters: dict[str, Meter] = field(default_factory=dict)
+    open: dict[str, Reservation] = field(default_factory=dict)
+    joined: dict[str, str] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
 
 
 def _no_plan(_deployment: Deployment, _requests: int, _tokens: int) -> None:
@@ -70,6 +72,23 @@ def _still_there(reservation: Reservation, place: int, bucket: Bucket, now: Inst
     since_s = now - reservation.at
     left = reservation.marks[place] - bucket.given_back - (bucket.rate * since_s if since_s > 0.0 else 0.0)
     return left if left > 0.0 else 0.0
+
+
+def _noted(meter: Meter, need: Need, now: Instant) -> Note:
+    """Count one more reservation; how the meter stands with it."""
+    buckets, minute, day, others = meter.buckets, meter.minute, meter.day, meter.open
+    meter.granted += 1
+    meter.open = others + 1
+    meter.open_input = in_flight = meter.open_input + need[INPUT_TOKENS]
+    tokens = requests = 0.0
+    if minute >= 0:
+        bucket = buckets[minute]
+        tokens = bucket.level - bucket.lifted
+    if day >= 0:
+        bucket = buckets[day]
+        requests = bucket.level - bucket.lifted
+    of_tokens, of_requests = meter.tokens.corrected, meter.requests.corrected
+    return Note(now, tokens, requests, of_tokens, of_requests, need[TOKENS], need[OUTPUT_TOKENS], in_flight, others)
 
 
 class Ledger:
@@ -105,38 +124,22 @@ class Ledger:
         if cooldown is not None and cooldown.until > now:
             return Short(cooldown.until)
         need, buckets = need_of(amounts), meter.buckets
+        drain_all(buckets, now)
         for bucket in buckets:
-            if bucket.at != now:
-                bucket.drain_to(now)
             needed = need[bucket.selector]
-            if bucket.level + needed > bucket.limit + SLACK and needed:
+            if needed and bucket.level + needed > bucket.limit + SLACK:
                 return self._short(meter, need, now)
         marks = []
         for bucket in buckets:
             level = bucket.level + need[bucket.selector]
             bucket.level = level
             marks.append(level - bucket.lifted + bucket.given_back)
-        note = self._noted(meter, need, now)
         id_, tokens, requests = meter.deployment.id, meter.tokens, meter.requests
         if id_ not in self._changed:
             self._mark(id_)
-        held = Held(reservation_id, id_, note)
+        held = Held(reservation_id, id_, _noted(meter, need, now))
         books.open[reservation_id] = Reservation(id_, need, held, tokens.lowered, requests.lowered, now, marks)
         return held
-
-    def _noted(self, meter: Meter, need: Need, now: Instant) -> Note:
-        """Count one more reservation; how the meter stands with it."""
-        tokens = requests = 0.0
-        if meter.minute >= 0:
-            tokens = meter.buckets[meter.minute].bare
-        if meter.day >= 0:
-            requests = meter.buckets[meter.day].bare
-        others = meter.open
-        meter.granted += 1
-        meter.open = others + 1
-        meter.open_input = in_flight = meter.open_input + need[INPUT_TOKENS]
-        of_tokens, of_requests = meter.tokens.corrected, meter.requests.corrected
-        return Note(now, tokens, requests, of_tokens, of_requests, need[TOKENS], need[OUTPUT_TOKENS], in_flight, others)
 
     def settle(self, reservation_id: str, metered: Amounts | None, now: Instant) -> int:
         """End a reservation with what the provider metered; None leaves the whole of it booked. Exactly once.

@@ -4,6 +4,7 @@ A meter is plain state: it encodes to JSON and comes back equal. The ledger owns
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -34,7 +35,8 @@ UNLIMITED_TOKENS: Final = 1 << 53
 NO_BUCKET: Final = -1
 
 
-class Meter(msgspec.Struct):
+@dataclass(slots=True)
+class Meter:
     """The quota of one deployment. `minute` and `day` are the places of TPM and RPD, which headers show, or NO_BUCKET.
 
     `seen_requests` and `seen_tokens` are the limits of the last header; `stated` are dimensions known from bodies.
@@ -54,9 +56,9 @@ class Meter(msgspec.Struct):
     cooldown: Cooldown | None = None
     seen_requests: int | None = None
     seen_tokens: int | None = None
-    stated: list[Dimension] = msgspec.field(default_factory=list)
-    tokens: Watch = msgspec.field(default_factory=Watch)
-    requests: Watch = msgspec.field(default_factory=Watch)
+    stated: list[Dimension] = field(default_factory=list)
+    tokens: Watch = field(default_factory=Watch)
+    requests: Watch = field(default_factory=Watch)
 
     def bucket(self, dimension: Dimension) -> Bucket | None:
         """The bucket of one dimension, or None where it has no limit."""
@@ -116,24 +118,33 @@ class Meter(msgspec.Struct):
             return -1
         room = UNLIMITED_TOKENS
         for bucket in self.buckets:
-            selector, free = bucket.selector, float(bucket.limit)
+            selector, free = bucket.selector, bucket.limit + 0.0
             if now is not None:
-                level, elapsed_s, rate = bucket.level, now - bucket.at, bucket.rate
-                if bucket.drain != rate:
+                level, elapsed_s = bucket.level, now - bucket.at
+                if bucket.drain != bucket.rate:
                     level = bucket.level_at(now)
                 elif elapsed_s > 0.0:
-                    level = level - elapsed_s * rate if level > elapsed_s * rate else 0.0
-                free = free - level + SLACK
-            if selector == TOKENS:
-                left = int(free - input_tokens) if free >= input_tokens else -1
+                    level -= elapsed_s * bucket.rate
+                    if level < 0.0:
+                        level = 0.0
+                free += SLACK - level
+            if selector == REQUESTS:
+                if free < 1:
+                    return -1
+            elif selector == TOKENS:
+                if free < input_tokens:
+                    return -1
+                left = int(free - input_tokens)
+                if left < room:
+                    room = left
             elif selector == OUTPUT_TOKENS:
-                left = int(free) if free >= 0.0 else -1
-            elif free < (1 if selector == REQUESTS else input_tokens if selector == INPUT_TOKENS else 0):
+                if free < 0.0:
+                    return -1
+                left = int(free)
+                if left < room:
+                    room = left
+            elif free < (input_tokens if selector == INPUT_TOKENS else 0):
                 return -1
-            else:
-                continue
-            if left < room:
-                room = left
         return room
 
     def hold_back(self) -> None:
