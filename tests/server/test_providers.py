@@ -134,7 +134,7 @@ async def test_round_robin_over_four_organisations() -> None:
 
 async def test_least_latency_settles_on_the_quickest() -> None:
     """Everybody is tried once; then the quickest has it, though only Groq says how long it took."""
-    slow = Pace(network_s=0.15, queue_median_s=0.001, queue_sigma=0.1, output_speed_factor=50.0)
+    slow = Pace(network_s=0.4, queue_median_s=0.001, queue_sigma=0.1, output_speed_factor=50.0)
     paces = {GROQ: slow, "openai": slow, "gemini": slow}
     async with open_house(world(paces), models=FOUR, route=spread("least-latency")) as house:
         learning, later = await asked(house, 4), await asked(house, 6)

@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Final
 
 from headgate.decide.actions import Ending
@@ -34,7 +34,7 @@ from headgate.server.labels import (
     steady_labels,
 )
 from headgate.server.outcome import Outgoing, overhead_s, refused, told, unreadable
-from headgate.server.visit import Receive, Scope, Send, busy, read_json, refuse, send_whole, watched
+from headgate.server.visit import Receive, Scope, Send, body_now, busy, read_json, refuse, send_whole, sent_now, watched
 from headgate.server.wishes import asked, wish_of
 
 __all__ = ["LOCAL_MODEL", "answer"]
@@ -46,7 +46,7 @@ _STREAMED: Final = lines_of([EVENT_STREAM])
 _STREAMED_ON: Final = lines_of([EVENT_STREAM, (b"cache-control", b"no-cache")])
 
 
-async def answer(
+def answer(
     gateway: Gateway,
     scope: Scope,
     receive: Receive,
@@ -55,29 +55,54 @@ async def answer(
     identity: Identity,
     name: str,
     form: Form | None = None,
-) -> None:
-    """Answer one request."""
+) -> Awaitable[None]:
+    """Answer one request. Gives what is to be awaited, since every coroutine around another costs a call's time."""
     started_at = gateway.clock.now()
-    body = await read_json(scope, receive, headers, gateway.max_body_bytes)
+    body = body_now(scope, headers, gateway.max_body_bytes)
     if body is None:
-        return
+        return _received(gateway, scope, receive, send, headers, identity, name, started_at, form)
+    return _begun(gateway, scope, send, body, identity, name, started_at, form)
+
+
+async def _received(
+    gateway: Gateway,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    headers: Mapping[bytes, bytes],
+    identity: Identity,
+    name: str,
+    started_at: float,
+    form: Form | None,
+) -> None:
+    """The same for a body that is still on its way."""
+    body = await read_json(scope, receive, headers, gateway.max_body_bytes)
+    if body is not None:
+        await _begun(gateway, scope, send, body, identity, name, started_at, form)
+
+
+def _begun(
+    gateway: Gateway,
+    scope: Scope,
+    send: Send,
+    body: bytes | Refusal,
+    identity: Identity,
+    name: str,
+    started_at: float,
+    form: Form | None,
+) -> Awaitable[None]:
+    """The answer that is ready for these bytes, or a place in the house for whoever sent them."""
     if isinstance(body, Refusal):
-        await _refuse(scope, send, body, name, form)
-        return
+        return _refuse(scope, send, body, name, form)
     ready = gateway.ready
     if ready is not None and form is None and not ready.is_empty:
         digest = ready.digest(scope["headers"], identity, scope["path"], body)
         found = None if digest is None else ready.take(digest, name, started_at)
         if found is not None:
-            await send_whole(scope, send, 200, *found)
-            return
+            return send_whole(scope, send, 200, *found)
     if not gateway.enter(identity.tenant):
-        await _refuse(scope, send, busy(), name, form)
-        return
-    try:
-        await _answer(gateway, scope, send, body, identity, name, started_at, form)
-    finally:
-        gateway.leave(identity.tenant)
+        return _refuse(scope, send, busy(), name, form)
+    return _answer(gateway, scope, send, body, identity, name, started_at, form)
 
 
 async def _answer(
@@ -90,31 +115,22 @@ async def _answer(
     started_at: float,
     form: Form | None,
 ) -> None:
-    understood = _understood(gateway, scope, body, identity, name, started_at, form)
-    if isinstance(understood, Refusal):
-        await _refuse(scope, send, understood, name, form)
-        return
-    chat, translation, controls, request, wish = understood
-    aside, out = None, scope
-    if controls.background or controls.webhook:
-        aside = await _set_aside(
-            gateway,
-            scope,
-            send,
-            controls,
-            chat,
-            body if translation is None else translation.body,
-            identity,
-            name,
-            form,
-        )
-        if aside is None:
-            return
-        out, send = aside.scope, aside.send
-    watch = watched(scope)
-    answered = None
-    errand = ChatErrand(chat, gateway.handling)
+    """Answer one that was let in; it leaves with that."""
+    answered, aside, watch, out = None, None, None, scope
     try:
+        understood = _understood(gateway, scope, body, identity, name, started_at, form)
+        if isinstance(understood, Refusal):
+            await _refuse(scope, send, understood, name, form)
+            return
+        chat, translation, controls, request, wish = understood
+        if controls.background or controls.webhook:
+            words = body if translation is None else translation.body
+            aside = await _set_aside(gateway, scope, send, controls, chat, words, identity, name, form)
+            if aside is None:
+                return
+            out, send = aside.scope, aside.send
+        watch = watched(scope)
+        errand = ChatErrand(chat, gateway.handling)
         answered = await asked(gateway, request, errand, wish, identity.own_key)
         marks = _marks(answered, overhead_s(gateway, answered, started_at), controls, errand, translation, wish)
         if answered.stream is not None:
@@ -127,16 +143,21 @@ async def _answer(
             whole = _whole(gateway, answered, chat, marks, form, translation)
             if answered.entry is not None and form is None and aside is None and not controls.explain:
                 _keep_ready(gateway, scope, identity, body, chat, answered, whole)
-            await send_whole(out, send, *whole)
+            if not sent_now(out, *whole):
+                await send_whole(out, send, *whole)
     except asyncio.CancelledError:
-        if not watch.gone:
+        if watch is None or not watch.gone:
             raise
     finally:
-        watch.stop()
-        if aside is not None:
-            aside.close()
-        if answered is not None and answered.stream is not None:
-            await answered.stream.aclose()
+        try:
+            if watch is not None:
+                watch.stop()
+            if aside is not None:
+                aside.close()
+            if answered is not None and answered.stream is not None:
+                await answered.stream.aclose()
+        finally:
+            gateway.leave(identity.tenant)
 
 
 Understood = tuple[Chat, Translation | None, Controls, Request, Wish | None]

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import urllib.parse
-from typing import Any, ClassVar, Final, TypeAlias, cast
+from typing import Any, ClassVar, Final, TypeAlias
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -46,6 +46,7 @@ ADDRESSES_MAX: Final = 256
 SWEEPS: Final = 10
 """How often idle connections, and bodies that trickle, are looked for within the time that they may be so."""
 
+TASK_NAME: Final = "request"
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 _GONE: Final = {"type": "http.disconnect"}
 _log: Final = logging.getLogger("uvicorn.error")
@@ -54,39 +55,13 @@ Address: TypeAlias = tuple[str, bytes, bytes]
 """Path, raw path and query."""
 
 
-class Signal:
-    """An `asyncio.Event` for one waiter, which costs nothing while there is none."""
-
-    __slots__ = ("_is_set", "_waiter")
-
-    def __init__(self) -> None:
-        self._is_set = False
-        self._waiter: asyncio.Future[None] | None = None
-
-    def set(self) -> None:
-        self._is_set = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def clear(self) -> None:
-        self._is_set = False
-
-    async def wait(self) -> None:
-        while not self._is_set:
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-
-
 class Cycle(RequestResponseCycle):
     """One request and its answer.
 
     Beyond ASGI it gives a whole body, takes a whole answer and tells of a client who leaves, without waiting. uvicorn's
     own way waits for each, needs a task to notice leaving, and looks through every header twice with regular
-    expressions for what cannot be in ours: for thirteen headers that is a tenth of a request. A door finds it as the
-    extension `DIRECT` of the scope.
+    expressions for what cannot be in ours: for thirteen headers that is a tenth of a request. A door finds it as
+    `DIRECT` in the scope.
     """
 
     task: asyncio.Task[None] | None = None
@@ -94,14 +69,14 @@ class Cycle(RequestResponseCycle):
     taken_bytes = 0
     paced_at: Instant = NEVER
     paced_bytes = 0
+    scope: Any
 
     def __init__(self, protocol: "Connection", scope: dict[str, Any], *, keep_alive: bool) -> None:
-        self.scope = cast("Any", scope)
+        self.scope = scope
         self.transport = protocol.transport
         self.flow = protocol.flow
         self.access_log = False
         self.default_headers = protocol.server_state.default_headers
-        self.message_event = cast("Any", Signal())
         self.on_response = protocol.on_response_complete
         self.disconnected = False
         self.keep_alive = keep_alive
@@ -109,7 +84,8 @@ class Cycle(RequestResponseCycle):
         self.chunks: list[bytes] = []
         self.waiting_bytes = 0
         self.more_body = True
-        self.was_read = False
+        self.was_read = self.was_told = False
+        self.waiter: asyncio.Future[None] | None = None
         self.response_started = False
         self.response_complete = False
         self.chunked_encoding = None
@@ -117,6 +93,16 @@ class Cycle(RequestResponseCycle):
         self.shared = protocol.shared
         self._resume_reading = protocol.resume_reading
         self._tasks = protocol.tasks
+
+    @property
+    def message_event(self) -> Any:  # type: ignore[override]
+        """What uvicorn sets for whoever waits; nothing is made for it before somebody does."""
+        return self
+
+    def set(self) -> None:
+        """Something is new: part of the body, its end, or the client is gone."""
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
 
     async def run_asgi(self, app: Any) -> None:
         """Answer, and say when it is over. A task that is cancelled before it begins says nothing, but only the end of
@@ -130,7 +116,7 @@ class Cycle(RequestResponseCycle):
                 await self._broke(None)
         finally:
             self.on_response, self._resume_reading, self.watch = _nothing, _nothing, None
-            del self.scope["extensions"]  # a ring would be left to the garbage collector
+            del self.scope[DIRECT]  # a ring would be left to the garbage collector
             if self.task is not None:
                 self._tasks.discard(self.task)
                 self.task = None
@@ -139,7 +125,7 @@ class Cycle(RequestResponseCycle):
         """The whole body, if it is here already and nobody has taken any of it; None when it is to be received."""
         if self.more_body or self.was_read or self.waiting_for_100_continue or self.disconnected:
             return None
-        self.message_event.clear()
+        self.was_told = True
         return self.take()
 
     def watched(self) -> Watch:
@@ -159,7 +145,8 @@ class Cycle(RequestResponseCycle):
         self.waiting_for_100_continue = False
         before = self.shared.default_lines(self.default_headers)
         self.transport.write(b"".join((STATUS_LINE[status], before, lines, end, body)))
-        self.message_event.set()
+        if self.waiter is not None:
+            self.set()
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
@@ -181,10 +168,17 @@ class Cycle(RequestResponseCycle):
             self.waiting_for_100_continue = False
         if not self.disconnected and not self.response_complete:
             self._resume_reading()
-            await self.message_event.wait()
-            self.message_event.clear()
+        while not (self.chunks or (not self.more_body and not self.was_told)):
+            if self.disconnected or self.response_complete:
+                break
+            self.waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self.waiter
+            finally:
+                self.waiter = None
         if self.disconnected or self.response_complete:
             return _GONE
+        self.was_told = not self.more_body
         return {"type": "http.request", "body": self.take(), "more_body": self.more_body}
 
     def take(self) -> bytes:
@@ -309,7 +303,7 @@ class Connection(HttpToolsProtocol):
         cycle, self._running = self._running, None
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
-            cycle.message_event.set()
+            cycle.set()
             if cycle.watch is not None:
                 cycle.watch.left()
 
@@ -368,9 +362,8 @@ class Connection(HttpToolsProtocol):
             "headers": headers,
         }
         before: RequestResponseCycle | None = self.cycle
-        self.scope = cast("Any", scope)
         self.cycle = cycle = Cycle(self, scope, keep_alive=version != "1.0" and parser.should_keep_alive())
-        scope["extensions"] = {DIRECT: cycle}
+        scope[DIRECT] = cycle
         if before is None or before.response_complete:
             self._begin(cycle)
         elif len(self.pipeline) < MOST_AHEAD:  # requests that are sent ahead wait for their turn
@@ -388,7 +381,8 @@ class Connection(HttpToolsProtocol):
 
     def _begin(self, cycle: Cycle) -> None:
         self._running = cycle
-        cycle.task = task = self.loop.create_task(cycle.run_asgi(self.app))
+        # Without a name of its own a number would be written for each, and by way of the loop its factory is asked for.
+        cycle.task = task = asyncio.Task(cycle.run_asgi(self.app), loop=self.loop, name=TASK_NAME)
         self.tasks.add(task)
 
     def on_body(self, body: bytes) -> None:
@@ -401,14 +395,17 @@ class Connection(HttpToolsProtocol):
         cycle.waiting_bytes += len(body)
         if cycle.waiting_bytes > HIGH_WATER_LIMIT:
             self.flow.pause_reading()
-        cycle.message_event.set()
+        if cycle.waiter is not None:
+            cycle.set()
 
     def on_message_complete(self) -> None:
         self._in_head = True
         cycle = self.cycle
         if not cycle.response_complete:
+            assert isinstance(cycle, Cycle)
             cycle.more_body, self.idle_since = False, NEVER
-            cycle.message_event.set()
+            if cycle.waiter is not None:
+                cycle.set()
 
     # What goes out ---------------------------------------------------------------------------------------------------
 

@@ -47,35 +47,37 @@ class Visit(msgspec.Struct, frozen=True):
         await refuse(self.scope, self.send, refusal, self.name, self.refuser)
 
 
+def body_now(scope: Scope, headers: Mapping[bytes, bytes], most: int) -> bytes | Refusal | None:
+    """The whole body if it is here already, or a refusal for one that is too large or not JSON; None when it is to be
+    received."""
+    kind = headers.get(b"content-type", b"")
+    if kind != JSON[1] and kind.partition(b";")[0].strip().lower() != JSON[1]:
+        return invalid("Send the body as JSON, with the header `content-type: application/json`.", status=415)
+    direct = scope.get(DIRECT)
+    if direct is not None and (there := direct.body_now()) is not None:
+        return too_large(most) if len(there) > most else there
+    stated = headers.get(b"content-length", b"0")
+    return too_large(most) if stated.isdigit() and int(stated) > most else None
+
+
 async def read_json(
     scope: Scope, receive: Receive, headers: Mapping[bytes, bytes], most: int
 ) -> bytes | Refusal | None:
     """The whole body; a refusal for one that is too large or not JSON; None when the client left meanwhile."""
-    kind = headers.get(b"content-type", b"")
-    if kind != JSON[1] and kind.partition(b";")[0].strip().lower() != JSON[1]:
-        return invalid("Send the body as JSON, with the header `content-type: application/json`.", status=415)
-    stated = headers.get(b"content-length", b"0")
-    if stated.isdigit() and int(stated) > most:
-        return too_large(most)
-    direct = _direct(scope)
-    if direct is not None and (there := direct.body_now()) is not None:
-        return too_large(most) if len(there) > most else there
-    message: Any = await receive()
-    if message["type"] == "http.disconnect":
-        return None
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        return too_large(most) if len(body) > most else body
-    chunks, size = [body], len(body)
-    while message.get("more_body", False):
-        message = await receive()
+    there = body_now(scope, headers, most)
+    if there is not None:
+        return there
+    chunks, size, more = [], 0, True
+    while more:
+        message: Any = await receive()
         if message["type"] == "http.disconnect":
             return None
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > most:
             return too_large(most)
-    return b"".join(chunks)
+        more = message.get("more_body", False)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def too_large(most: int) -> Refusal:
@@ -95,27 +97,27 @@ async def refuse(scope: Scope, send: Send, refusal: Refusal, name: str, refuser:
     await send_whole(scope, send, status, lines_of(headers), body)
 
 
+def sent_now(scope: Scope, status: int, lines: bytes, body: bytes) -> bool:
+    """A whole answer at once, where our own server can; `lines` are those of its head, but for the length of the body.
+    False when it must go the usual way."""
+    direct = scope.get(DIRECT)
+    return direct is not None and direct.answer_now(status, b"%bcontent-length: %d\r\n" % (lines, len(body)), body)
+
+
 async def send_whole(scope: Scope, send: Send, status: int, lines: bytes, body: bytes) -> None:
-    """A whole answer. `lines` are those of its head, but for the length of the body."""
-    lines += b"content-length: %d\r\n" % len(body)
-    direct = _direct(scope)
-    if direct is None or not direct.answer_now(status, lines, body):
-        await send({"type": "http.response.start", "status": status, "headers": headers_of(lines)})
+    """A whole answer, as `sent_now` or in the usual way."""
+    if not sent_now(scope, status, lines, body):
+        headers = headers_of(b"%bcontent-length: %d\r\n" % (lines, len(body)))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
 
 def watched(scope: Scope) -> Watch:
     """A watch of the client who waits for the answer of the current task. Only our own server tells of its leaving."""
-    direct = _direct(scope)
+    direct = scope.get(DIRECT)
     return Watch(asyncio.current_task()) if direct is None else direct.watched()
 
 
 def indirect(scope: Scope) -> Scope:
     """The same request, to be answered in uvicorn's own way, which knows which answers have no body."""
-    return {**scope, "extensions": None}
-
-
-def _direct(scope: Scope) -> Any:
-    """What our own server does at once, where it is ours (`server.connection.Cycle`)."""
-    extensions = scope.get("extensions")
-    return None if extensions is None else extensions.get(DIRECT)
+    return {**scope, DIRECT: None}
