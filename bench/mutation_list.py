@@ -276,8 +276,8 @@ MUTATIONS: Final = (
     Mutation(
         "the invoice sums all calls",
         "decide/settling.py",
-        "journey.cost_nanousd += gate.model(deployment.model).cost_nanousd(usage)",
-        "journey.cost_nanousd = gate.model(deployment.model).cost_nanousd(usage)",
+        "journey.cost_nanousd += gate.models[deployment.model].cost_nanousd(usage)",
+        "journey.cost_nanousd = gate.models[deployment.model].cost_nanousd(usage)",
         3,
     ),
     # Quota

@@ -146,7 +146,7 @@ class Coalescer:
         rule, key = self._routes[request.route or DEFAULT].coalesce, _likeness(request, place.part)
         assert rule is not None
         group = self._open.get(key)
-        most_chars = self._driver.gate.model(request.candidates[0]).context_window_tokens // WINDOW_SHARE
+        most_chars = self._driver.gate.models[request.candidates[0]].context_window_tokens // WINDOW_SHARE
         lead_chars = sum(map(len, place.part.lead))
         if group is not None and lead_chars + group.chars + place.part.chars > most_chars:
             self._close(group)

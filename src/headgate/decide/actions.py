@@ -4,6 +4,7 @@ Like events and facts they are trees of frozen values, which no ring can go thro
 """
 
 from enum import StrEnum
+from typing import final
 
 import msgspec
 
@@ -156,6 +157,7 @@ class Note(msgspec.Struct, frozen=True, tag=True, gc=False):
 # Done by the driver ----------------------------------------------------------------------------------------------
 
 
+@final
 class Call(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Make an upstream exchange and report `Began` and `Replied`, or `Failed`.
 
@@ -178,6 +180,7 @@ class Call(msgspec.Struct, frozen=True, tag=True, gc=False):
     trim_to: float = 0.0
 
 
+@final
 class Enqueue(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Wait in the waiting room (the gate has put the ticket there); a `Woke` comes."""
 
@@ -248,6 +251,7 @@ class Ending(StrEnum):
     ABANDONED = "abandoned"
 
 
+@final
 class Finish(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The one outcome. ANSWER: of `call`, or (source `cache`) what was looked up. RELAY: the upstream error body of
     `failure`. BREAK: a begun stream ends in an error event. REFUSAL: `refusal`. ABANDONED: nobody is there."""

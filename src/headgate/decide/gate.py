@@ -5,7 +5,7 @@ can be written down (`snapshot`) and restored, so that a recorded log can be rep
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -26,6 +26,20 @@ from headgate.quota.ledger import Ledger
 from headgate.quota.room import Admission, WaitingRoom
 
 
+class _Models(dict[str, Model]):
+    """Models that are candidates; the catalogue is asked once for each."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        super().__init__()
+        self._catalog = catalog
+
+    def __missing__(self, name: str) -> Model:
+        row = self._catalog.model(name)
+        assert row is not None, f"candidate {name} is not in the catalogue"
+        self[name] = row
+        return row
+
+
 class Gate:
     """Ledger, waiting room, circuits, keys, learned values and dice of one process."""
 
@@ -42,6 +56,7 @@ class Gate:
         rows: Rows = ROWS,
     ) -> None:
         self.catalog = catalog
+        self.models: Mapping[str, Model] = _Models(catalog)
         self.policy = policy
         self.pool = pool
         self.ledger = ledger
@@ -53,18 +68,8 @@ class Gate:
         self.repeats: dict[str, RepeatBudget] = {}
         self.turn = 0
         self.remedies_taken: dict[Remedy, int] = {}
-        self._models: dict[str, Model] = {}
 
     # Questions -----------------------------------------------------------------------------------------------------
-
-    def model(self, name: str) -> Model:
-        """A model that is a candidate; the catalogue is asked once."""
-        found = self._models.get(name)
-        if found is None:
-            row = self.catalog.model(name)
-            assert row is not None, f"candidate {name} is not in the catalogue"
-            found = self._models[name] = row
-        return found
 
     def is_usable(self, deployment: Deployment, now: Instant) -> bool:
         """Whether health lets a call start there: in use, and its circuit closed or due for a probe."""

@@ -19,7 +19,7 @@ def told(gate: "Gate", journey: Journey, now: Instant) -> str | None:
         return None
     missing: dict[str, list[str]] = {}
     for model in request.candidates:
-        missing.setdefault(gate.model(model).provider, []).append(model)
+        missing.setdefault(gate.models[model].provider, []).append(model)
     reached = dict.fromkeys(key.provider for key in gate.pool.keys.values() if key.id not in gate.pool.removed)
     texts = [_of_provider(gate, provider, models) for provider, models in missing.items()]
     if reached:

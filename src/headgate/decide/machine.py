@@ -197,7 +197,7 @@ def _patience_with(gate: "Gate", journey: Journey, plan: Plan) -> Seconds:
     target = speed.target_s(request.first_token_target_s)
     if request.stream:
         return target
-    usual = gate.model(model).tokens_per_s or 0
+    usual = gate.models[model].tokens_per_s or 0
     if plan.fixed is not None:
         return target + plan.fixed.audio_s / HEARD_PER_S
     tokens, usual_tokens = plan.cap_tokens, 2 * learned.lengths(model, journey.task).quantile_tokens

@@ -62,5 +62,5 @@ def _at(gate: "Gate", journey: Journey, place: Deployment, now: Instant, takes_s
 def usual_s(gate: "Gate", model: str, output_tokens: int) -> Seconds:
     """How long a request takes at a model, by what was learned of it, else by the catalogue."""
     speed = gate.learned.speed(model)
-    per_s = speed.tokens_per_s or gate.model(model).tokens_per_s or 0
+    per_s = speed.tokens_per_s or gate.models[model].tokens_per_s or 0
     return speed.first_s + output_tokens / per_s if per_s else USUAL_S

@@ -67,19 +67,19 @@ class View:
 
     def faster(self) -> Plan | None:
         """Another model, a faster one if there is one."""
-        failed = self.gate.model(self.failed.deployment.model)
+        failed = self.gate.models[self.failed.deployment.model]
         quick = self.pick(lambda d: d.model != failed.id and self.speed(d.model) > self.speed(failed.id))
         return quick or self.model()
 
     def speed(self, model: str) -> int:
-        return self.gate.model(model).tokens_per_s or 0
+        return self.gate.models[model].tokens_per_s or 0
 
     def larger(self) -> Plan | None:
         """Another deployment that holds more: a larger bucket for what was too large, a larger window for overflow."""
         failed, journey = self.failed, self.journey
         if self.failure.kind is FailureKind.CONTEXT_OVERFLOW:
-            window = self.gate.model(failed.deployment.model).context_window_tokens
-            return self.pick(lambda d: self.gate.model(d.model).context_window_tokens > window)
+            window = self.gate.models[failed.deployment.model].context_window_tokens
+            return self.pick(lambda d: self.gate.models[d.model].context_window_tokens > window)
         least = failed.prompt_tokens + 1
         return self.pick(
             lambda d: (
@@ -99,7 +99,7 @@ class View:
         gate, journey = self.gate, self.journey
         asked = {name.split(":", 2)[2] for name in journey.called}
         if journey.request.check is Check.SCHEMA:
-            strict = self._new(lambda d: d.model not in asked and gate.model(d.model).strict_schema)
+            strict = self._new(lambda d: d.model not in asked and gate.models[d.model].strict_schema)
             if strict is not None:
                 return strict
         return self._new(lambda d: d.model not in asked)

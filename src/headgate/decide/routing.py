@@ -92,7 +92,7 @@ def plan_at(
     `prompt_weight` as if the prompt had that."""
     if journey.request.fixed is not None:
         return _fixed_plan(gate, journey.request, journey.request.fixed, deployment, now)
-    model = gate.model(deployment.model)
+    model = gate.models[deployment.model]
     prompt = gate.learned.prompt_tokens(model.id, journey.prompt_weight if prompt_weight is None else prompt_weight)
     ask = _ask(journey, model, prompt)
     if ask < 1:
@@ -192,7 +192,7 @@ def options(gate: "Gate", journey: Journey, now: Instant) -> tuple[Option, ...]:
             if gate.ledger.wait_s(deployment, fixed, now) < NEVER:
                 found.append(Option(deployment, fixed))
             continue
-        model = gate.model(deployment.model)
+        model = gate.models[deployment.model]
         prompt = gate.learned.prompt_tokens(model.id, journey.prompt_weight)
         ask = _ask(journey, model, prompt)
         floor = min(least(gate, journey, model.id, ask), gate.ledger.ceiling(deployment, prompt))

@@ -62,7 +62,7 @@ def replied(gate: "Gate", journey: Journey, call: OpenCall, event: e.Replied, no
     if usage is not None:
         metered, first_s = usage.metered, _first_s(call, usage, now)
         journey.usage = usage
-        journey.cost_nanousd += gate.model(deployment.model).cost_nanousd(usage)
+        journey.cost_nanousd += gate.models[deployment.model].cost_nanousd(usage)
     concluded = a.Conclude(
         deployment,
         call.reservation,

@@ -77,7 +77,7 @@ def _least_latency(gate: "Gate", _journey: Journey, found: Sequence[Deployment],
         speed = gate.learned.speed(deployment.model)
         if not (speed.seen or speed.tokens_per_s):
             return 0.0
-        tokens_per_s = speed.tokens_per_s or gate.model(deployment.model).tokens_per_s or UNKNOWN_TOKENS_PER_S
+        tokens_per_s = speed.tokens_per_s or gate.models[deployment.model].tokens_per_s or UNKNOWN_TOKENS_PER_S
         return speed.first_s + EXPECTED_OUTPUT_TOKENS / tokens_per_s
 
     return sorted(found, key=expected_s)
@@ -85,7 +85,7 @@ def _least_latency(gate: "Gate", _journey: Journey, found: Sequence[Deployment],
 
 def _least_cost(gate: "Gate", journey: Journey, found: Sequence[Deployment], _now: Instant) -> Sequence[Deployment]:
     def expected_nanousd(deployment: Deployment) -> int:
-        model = gate.model(deployment.model)
+        model = gate.models[deployment.model]
         if model.input_nanousd_per_mtok is None or model.output_nanousd_per_mtok is None:
             return UNKNOWN_PRICE_NANOUSD
         prompt = gate.learned.prompt_tokens(model.id, journey.prompt_weight)

@@ -57,7 +57,7 @@ def _is_held(gate: "Gate", journey: Journey, now: Instant) -> bool:
 def room_tokens(gate: "Gate", journey: Journey, place: Deployment) -> int:
     """The most tokens that a prompt may have at a place: a share of the model's window and of its empty buckets, less
     what most answers of its kind need."""
-    window = gate.model(place.model).context_window_tokens or routing.UNKNOWN_WINDOW_TOKENS
+    window = gate.models[place.model].context_window_tokens or routing.UNKNOWN_WINDOW_TOKENS
     whole = int(window * SHARE)
     whole = most(lambda tokens: gate.ledger.ceiling(place, int(tokens / SHARE)) >= 0, whole)
     answer = gate.learned.lengths(place.model, journey.task).quantile_tokens

@@ -23,13 +23,13 @@ def passed_over(gate: "Gate", journey: Journey, plan: Plan, failure: Failure) ->
         return False
     request, provider = journey.request, plan.deployment.provider
     stands_in = plan.deployment.model in request.elsewhere
-    is_one_of_many = any(gate.model(model).provider != provider for model in request.candidates)
+    is_one_of_many = any(gate.models[model].provider != provider for model in request.candidates)
     if not (stands_in or (is_one_of_many and not failure.written)):
         return False
     if not stands_in:
         journey.unable = failure
     for model in (*request.candidates, *request.elsewhere):
-        if gate.model(model).provider == provider:
+        if gate.models[model].provider == provider:
             here = (place.id for place in gate.pool.deployments(model, request.own_key))
             journey.excluded += tuple(name for name in here if name not in journey.excluded)
     return True

@@ -1,6 +1,7 @@
 """What comes back: usage, the summary of a reply, refusals, and the outcome of a request."""
 
 from enum import StrEnum
+from typing import final
 
 import msgspec
 
@@ -74,6 +75,7 @@ class Tried(msgspec.Struct, frozen=True):
     duration_ms: int
 
 
+@final
 class Refusal(msgspec.Struct, frozen=True):
     """What the client gets when nothing could answer. `retry_after_s` is given if and only if retrying can help."""
 

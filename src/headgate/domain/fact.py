@@ -10,7 +10,7 @@ from headgate.domain.limits import Deployment
 from headgate.domain.time import Instant, Seconds
 
 
-class CallEnded(msgspec.Struct, frozen=True, tag=True, gc=False):
+class CallEnded(msgspec.Struct, frozen=True, tag=True, gc=False, omit_defaults=True):
     """One upstream exchange is over. `failure` is None for an answer."""
 
     at: Instant
@@ -24,7 +24,7 @@ class CallEnded(msgspec.Struct, frozen=True, tag=True, gc=False):
     remedy: str | None = None
 
 
-class RequestFinished(msgspec.Struct, frozen=True, tag=True, gc=False):
+class RequestFinished(msgspec.Struct, frozen=True, tag=True, gc=False, omit_defaults=True):
     """A request reached its one outcome. `model_served` is "" when it was refused.
 
     `cache` says how the cache answered, as `hit-memory`, `shared` or `stale`; "" where it did not. `saved_tokens` are

@@ -1,7 +1,7 @@
 """What went wrong upstream, as a value: never an exception in the core."""
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, final
 
 import msgspec
 
@@ -54,6 +54,7 @@ REFUSED_BEFORE_GENERATION: Final = frozenset(
 """Failures that prove the provider generated nothing: such a call is no attempt and costs nothing."""
 
 
+@final
 class Failure(msgspec.Struct, frozen=True):
     """One classified failure of one call.
 

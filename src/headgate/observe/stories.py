@@ -57,32 +57,29 @@ class Stories:
 
     Telling is rare and remembering is not: facts are written down as bytes and searched only when somebody asks. As
     objects they would be some thirty pieces of cold memory a request, which cost every request a tenth of its time.
-    They are written down some dozens at a time, which takes half the time of doing it one by one.
+    They are written down some dozens at a time, as one record, which takes half the time of doing it one by one.
     """
 
     def __init__(self, kept: int = STORIES_KEPT) -> None:
         self.kept = kept
-        self._records: deque[bytes] = deque(maxlen=RECORDS_PER_STORY * kept)
+        self._records: deque[bytes] = deque(maxlen=-(-RECORDS_PER_STORY * kept // AT_ONCE))
         self._new: list[Fact] = []
         self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(Fact).decode
+        self._decode = msgspec.msgpack.Decoder(list[Fact]).decode
 
     def __call__(self, fact: Fact) -> None:
         """Remember a fact; the oldest goes when there are too many."""
         new = self._new
         new.append(fact)
         if len(new) >= AT_ONCE:
-            self._write_down()
-
-    def _write_down(self) -> None:
-        self._records.extend(map(self._encode, self._new))
-        self._new.clear()
+            self._records.append(self._encode(new))
+            new.clear()
 
     def story(self, request_id: str, tenant: str | None) -> Story | None:
         """The story, if there is one and it is this tenant's; None may read everybody's. Some milliseconds."""
-        self._write_down()
         name = request_id.encode()
-        facts = [self._decode(record) for record in self._records if name in record]
+        facts = [fact for record in self._records if name in record for fact in self._decode(record)]
+        facts += self._new
         end = next((f for f in facts if isinstance(f, RequestFinished) and f.request_id == request_id), None)
         if end is None or tenant not in {None, end.tenant}:
             return None

@@ -33,20 +33,18 @@ def read_limit_headers(headers: Mapping[str, str]) -> SeenLimits | None:
     remaining_requests = get("x-ratelimit-remaining-requests")
     remaining_tokens = get("x-ratelimit-remaining-tokens")
     remaining_audio = get("x-ratelimit-remaining-audio-seconds")
-    reset_requests = get("x-ratelimit-reset-requests")
-    reset_tokens = get("x-ratelimit-reset-tokens")
     seen = SeenLimits(
         _stated(limit_requests) if limit_requests else None,
         _count(remaining_requests) if remaining_requests else None,
-        _wait(reset_requests) if reset_requests and remaining_requests == "0" else None,
+        _wait(get("x-ratelimit-reset-requests")) if remaining_requests == "0" else None,
         _stated(limit_tokens) if limit_tokens else None,
         _count(remaining_tokens) if remaining_tokens else None,
-        _wait(reset_tokens) if reset_tokens and remaining_tokens == "0" else None,
+        _wait(get("x-ratelimit-reset-tokens")) if remaining_tokens == "0" else None,
         _stated(limit_audio) if limit_audio else None,
         _count(remaining_audio) if remaining_audio else None,
         read_retry_after(headers) if "retry-after" in headers or "retry-after-ms" in headers else None,
     )
-    return None if seen == _NOTHING_SEEN else seen
+    return None if seen.remaining_tokens is None and seen == _NOTHING_SEEN else seen
 
 
 def read_retry_after(headers: Mapping[str, str]) -> Seconds | None:
@@ -72,8 +70,8 @@ _stated: Final = lru_cache(maxsize=256)(_count)
 """Limits are the same in every reply; what remains of them is not."""
 
 
-def _wait(text: str) -> Seconds | None:
-    seconds = parse_go_duration(text)
+def _wait(text: str | None) -> Seconds | None:
+    seconds = parse_go_duration(text) if text else None
     return None if seconds is None else min(seconds, LONGEST_WAIT_S)
 
 

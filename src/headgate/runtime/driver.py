@@ -229,18 +229,17 @@ class Run(msgspec.Struct, eq=False):
         turn = self.driver.turn
         try:
             actions = turn(self, e.Arrived(self.journey.request))
-            while not isinstance(action := actions[-1], a.Finish):
-                if isinstance(action, a.Enqueue):
+            while type(action := actions[-1]) is not a.Finish:
+                if type(action) is a.Call:
+                    event = await (self.open if self.journey.request.stream else self.call)(action)
+                    if event is None:
+                        return self.streaming(action)
+                    actions = turn(self, event)
+                elif type(action) is a.Enqueue:
                     assert self.wakes is not None
                     actions = await self.wakes
-                elif not isinstance(action, a.Call):
-                    actions = turn(self, await self.done(action))
-                elif not self.journey.request.stream:
-                    actions = turn(self, await self.call(action))
-                elif (event := await self.open(action)) is not None:
-                    actions = turn(self, event)
                 else:
-                    return self.streaming(action)
+                    actions = turn(self, await self.done(action))
             return self.answered(action)
         except BaseException:
             self.leave()
@@ -326,7 +325,7 @@ class Run(msgspec.Struct, eq=False):
         driver, errand, started_at = self.driver, self.errand, self.driver.clock.now()
         connection = driver.connection(action)
         try:
-            body = errand.write(action, driver.gate.model(action.deployment.model), connection.dialect)
+            body = errand.write(action, driver.gate.models[action.deployment.model], connection.dialect)
         except InvalidBody as problem:
             return exchange.unwritable(action.number, problem)
         self.started, self.upload = True, None if isinstance(body, bytes) else body
@@ -356,7 +355,7 @@ class Run(msgspec.Struct, eq=False):
         driver, errand, started_at = self.driver, self.errand, self.driver.clock.now()
         connection = driver.connection(action)
         try:
-            body = errand.write(action, driver.gate.model(action.deployment.model), connection.dialect)
+            body = errand.write(action, driver.gate.models[action.deployment.model], connection.dialect)
         except InvalidBody as problem:
             return exchange.unwritable(action.number, problem)
         self.started, self.dialect = True, connection.dialect

@@ -65,7 +65,7 @@ def whole(
         return e.Failed(call.number, failure, dialect.read_limits(headers)), body
     outcome = errand.read(call, body, headers)
     limits = dialect.read_limits(headers)
-    if isinstance(outcome, Failure):
+    if type(outcome) is Failure:
         return e.Failed(call.number, outcome, limits), body
     return e.Replied(call.number, outcome, limits), errand.given(call, body)
 

@@ -121,7 +121,7 @@ def readers(gateway: Gateway, name: str | None, needs: Need, prompt_weight: floa
     found = gateway.intake.resolve(asked, needs, substitute=wishes.larger != Larger.NEVER)
     if found is None or not found.candidates:
         raise InvalidRequest(gateway.unknown_model(asked).message, "model")
-    models = [gate.model(model) for model in found.candidates]
+    models = [gate.models[model] for model in found.candidates]
     return [
         Reader(each, gate.learned.prompt_tokens(each.id, prompt_weight), limit_of(each, wishes))
         for each in models

@@ -65,7 +65,7 @@ class App:
         headers = dict(scope["headers"])
         client = scope.get("client")
         identity = self._gateway.door.authenticate(headers, client[0] if client else None)
-        if isinstance(identity, Denied):
+        if type(identity) is Denied:
             return refuse(scope, send, identity.refusal, name, routes.refuser_of(path))
         if path in self._chat_paths and method == "POST" and not identity.scopes:
             return chat_door.answer(self._gateway, scope, receive, send, headers, identity, name)

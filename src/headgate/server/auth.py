@@ -9,7 +9,7 @@ provider key of their own.
 import hmac
 import re
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, final
 
 import msgspec
 
@@ -52,6 +52,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         return not self.scopes or scope in self.scopes
 
 
+@final
 class Denied(msgspec.Struct, frozen=True):
     """Why nobody comes in. The message helps and never repeats a key."""
 

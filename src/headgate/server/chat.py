@@ -92,7 +92,7 @@ def _begun(
     form: Form | None,
 ) -> Awaitable[None]:
     """The answer that is ready for these bytes, or a place in the house for whoever sent them."""
-    if isinstance(body, Refusal):
+    if type(body) is Refusal:
         return _refuse(scope, send, body, name, form)
     ready = gateway.ready
     if ready is not None and form is None and not ready.is_empty:
@@ -119,7 +119,7 @@ async def _answer(
     answered, aside, watch, out = None, None, None, scope
     try:
         understood = _understood(gateway, scope, body, identity, name, started_at, form)
-        if isinstance(understood, Refusal):
+        if type(understood) is Refusal:
             await _refuse(scope, send, understood, name, form)
             return
         chat, translation, controls, request, wish = understood
@@ -182,7 +182,7 @@ def _understood(
         request = gateway.intake.request(
             chat, controls, request_id=name, tenant=identity.tenant, now=started_at, own_key=identity.own_key_id
         )
-        if isinstance(request, Refusal):
+        if type(request) is Refusal:
             return request
         return chat, translation, controls, request, wish_of(gateway, chat, request, controls)
     except InvalidBody as problem:

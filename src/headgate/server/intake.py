@@ -96,7 +96,7 @@ class Intake:
         pattern = self._pattern(chat, controls, tenant)
         if own_key is not None:
             pattern = self._for_own_key(pattern)
-        if isinstance(pattern, Refusal):
+        if type(pattern) is Refusal:
             return pattern
         if chat.check is _SCHEMA and (problem := _wrong_schema(chat)) is not None:
             return problem

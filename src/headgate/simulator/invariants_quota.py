@@ -113,7 +113,7 @@ class Conservation(Invariant):
         if isinstance(fact, CallEnded) and fact.usage is not None:
             metered = fact.usage.metered
             self.rows += metered.input_tokens + metered.output_tokens
-            cost = self.gate.model(fact.deployment.model).cost_nanousd(fact.usage)
+            cost = self.gate.models[fact.deployment.model].cost_nanousd(fact.usage)
             self.cost[fact.request_id] = self.cost.get(fact.request_id, 0) + cost
         elif isinstance(fact, RequestFinished):
             billed = self.cost.pop(fact.request_id, 0)

@@ -241,7 +241,7 @@ class VirtualDriver:
         own = run.own_secret if action.key.startswith("own:") else None
         headers = self._authorization[action.key] if own is None else {"authorization": f"Bearer {own}"}
         try:
-            body = run.errand.write(action, self.gate.model(action.deployment.model), GROQ_DIALECT)
+            body = run.errand.write(action, self.gate.models[action.deployment.model], GROQ_DIALECT)
         except InvalidBody as problem:
             return self._close(run, under_way, exchange.unwritable(action.number, problem))
         under_way.script = script = self.groq.handle("POST", CHAT_URL, headers, body, self.now)
