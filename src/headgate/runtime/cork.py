@@ -31,8 +31,9 @@ class Cork:
             transport.flush()
 
 
-class CorkedTransport:
-    """A transport whose writes wait for the end of the turn; everything else is the transport's own.
+class CorkedTransport(asyncio.Transport):
+    """A transport whose writes wait for the end of the turn; everything else is the transport's own, and written out:
+    a class that passes on whatever it is asked for is slower in all that it has itself.
 
     `on_flush` is called when the real transport has been given the bytes, unless it was closed or broke over them.
     """
@@ -40,13 +41,14 @@ class CorkedTransport:
     __slots__ = ("_chunks", "_cork", "_on_flush", "_transport")
 
     def __init__(self, transport: asyncio.Transport, cork: Cork, on_flush: Callable[[], None] | None = None) -> None:
+        super().__init__()
         self._transport = transport
         self._cork = cork
         self._chunks: list[bytes] = []
         self._on_flush = on_flush
 
-    def write(self, data: bytes) -> None:
-        """Write at the end of the turn."""
+    def write(self, data: bytes) -> None:  # type: ignore[override]
+        """Write at the end of the turn. Bytes only: what may change must not be held."""
         if not data:
             return
         if not self._chunks:
@@ -85,12 +87,37 @@ class CorkedTransport:
         """Bytes that the kernel has not taken, held ones included."""
         return self._transport.get_write_buffer_size() + sum(map(len, self._chunks))
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What the transport knows of its socket."""
+        return self._transport.get_extra_info(name, default)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Have somebody else told of what comes."""
+        self._transport.set_protocol(protocol)
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """Who is told of what comes."""
+        return self._transport.get_protocol()
+
+    def is_reading(self) -> bool:
+        """Whether it is told."""
+        return self._transport.is_reading()
+
+    def pause_reading(self) -> None:
+        """Take nothing from the socket for now."""
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take again from the socket."""
+        self._transport.resume_reading()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """From how many bytes on that the kernel has not taken the protocol is asked to pause, and to go on again."""
+        self._transport.set_write_buffer_limits(high, low)
 
 
 def corked(
     transport: asyncio.BaseTransport, cork: Cork, on_flush: Callable[[], None] | None = None
 ) -> asyncio.Transport:
     """The transport behind a cork, for protocols that expect a transport."""
-    return cast("asyncio.Transport", CorkedTransport(cast("asyncio.Transport", transport), cork, on_flush))
+    return CorkedTransport(cast("asyncio.Transport", transport), cork, on_flush)
