@@ -291,7 +291,7 @@ MUTATIONS: Final = (
     Mutation(
         "all dimensions must fit",
         "quota/ledger.py",
-        "if bucket.level + needed > bucket.limit + SLACK and needed:",
+        "if needed and bucket.level + needed > bucket.limit + SLACK:",
         "if needed > bucket.limit:",
         1,
     ),

@@ -198,9 +198,11 @@ class Ledger:
 
     def _book(self, meter: Meter, reservation: Reservation, actual: Need, now: Instant) -> None:
         need = reservation.need
-        over_estimate = need[INPUT_TOKENS] - actual[INPUT_TOKENS]
+        over_estimate, requests = need[INPUT_TOKENS] - actual[INPUT_TOKENS], actual[REQUESTS] - need[REQUESTS]
         for place, bucket in enumerate(meter.buckets):
             selector = bucket.selector
+            if selector == REQUESTS and not requests:
+                continue
             difference: float = actual[selector] - need[selector]
             if over_estimate > 0 and (selector == TOKENS or selector == INPUT_TOKENS):  # noqa: PLR1714, SIM109 - no tuple
                 left: float = over_estimate
