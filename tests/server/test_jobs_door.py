@@ -143,6 +143,19 @@ def test_reply_without_text(client: httpx.Client) -> None:
     assert client.get(f"/jobs/{none}").status_code == 404
 
 
+def test_text_that_is_too_long_for_a_skill(client: httpx.Client) -> None:
+    """As at the skill's own door: refused at once where the job brings it, else the job fails and says so."""
+    long = "a" * 100_001
+    answer = client.post("/jobs", json={**LOCAL, "text": long})
+    assert (answer.status_code, "100,001 characters, more than 100,000" in answer.text) == (400, True)
+    body = asking([LOCAL])
+    body["messages"][0]["content"] = long
+    answer = client.post("/chat/completions", json=body)
+    assert answer.status_code == 200, answer.text
+    job = ended(client, ids_of(answer)[0])
+    assert (job["status"], job["failure"]["error"]["code"]) == ("failed", "text_too_long")
+
+
 def test_jobs_in_a_header(client: httpx.Client) -> None:
     """The control as a header brings the same jobs; there it is JSON."""
     answer = client.post("/chat/completions", json=asking(), headers={"x-headgate-background": json.dumps([LOCAL])})

@@ -2,17 +2,20 @@
 
 import asyncio
 import random
+import threading
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from tests.remedies.house import Answer, House, open_house, pretend
+from tests.remedies.house import ALONE, Answer, House, chat, open_house, pretend
 
-from headgate.local.skills import SKILLS
+from headgate.local.skills import MOST_CHARS, SKILLS
 from headgate.runtime.keys import config_line, new_virtual_key
 from headgate.runtime.settings import InvalidSettings, load_settings
-from headgate.server.local_skills import LONG_BODY_BYTES, MOST_CHARS
+from headgate.runtime.text_threads import TEXT_THREADS, THREAD_NAME
+from headgate.server.local_skills import LONG_BODY_BYTES
+from headgate.simulator.faults import Fault, FaultKind
 
 JSON = {"content-type": "application/json"}
 MESSAGE = "Please refund order 4711 to ramesh.k@okaxis today."
@@ -144,6 +147,30 @@ async def test_texts_that_would_hold_a_thread_for_long_are_refused() -> None:
         answer = await post(house, "/v1/local/language", {"text": "ä" * (MOST_CHARS + 1)})
         assert answer.status == 400
         assert "100,001 characters, more than 100,000" in answer.json["error"]["message"]
+
+
+def threads_of(name: str) -> set[int | None]:
+    """Those whose names begin so."""
+    return {thread.ident for thread in threading.enumerate() if thread.name.startswith(name)}
+
+
+async def test_skills_have_threads_of_their_own() -> None:
+    """However many long texts are worked on at once, by a door or in place of a model, a few threads do it, none of
+    them the event loop's own, which look up addresses; and they go with the gateway."""
+    before, others = threads_of(THREAD_NAME), threads_of("asyncio_")
+    long = "The parcel number 4711 is late again and nobody answers. " * 200
+    down = pretend(Fault(FaultKind.OVER_CAPACITY))
+    async with open_house(down, route='skill = "summary"', toml=ALONE) as house:
+        asks = [asyncio.create_task(post(house, "/v1/local/summary", {"text": long})) for _ in range(12)]
+        asks += [asyncio.create_task(house.ask(chat(long, cap=20))) for _ in range(12)]
+        answers = await asyncio.gather(*asks)
+        assert {(answer.status, answer.label("source")) for answer in answers} == {(200, "local")}
+        ours = threads_of(THREAD_NAME) - before
+        assert 0 < len(ours) <= TEXT_THREADS
+        assert threads_of("asyncio_") <= others
+    async with asyncio.timeout(5):
+        while threads_of(THREAD_NAME) & ours:  # noqa: ASYNC110 - a thread's end is announced to nobody
+            await asyncio.sleep(0.005)
 
 
 async def test_operators_own_personas_are_served(tmp_path: Path) -> None:

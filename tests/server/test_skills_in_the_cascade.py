@@ -14,6 +14,7 @@ from headgate.decide import events as e
 from headgate.decide.machine import SKILL_FIRST
 from headgate.decide.replay import Replay
 from headgate.local.check import satisfies
+from headgate.local.skills import MOST_CHARS
 from headgate.runtime.settings import InvalidSettings, load_settings
 from headgate.runtime.step_log import StepLog, read_log
 from headgate.simulator.faults import Fault, FaultKind
@@ -83,6 +84,22 @@ async def test_route_names_the_skill_that_answers_when_no_model_can(stream: bool
         assert is_local(plain, "extract")
         found = msgspec.json.decode(text_of(plain))
         assert [each["kind"] for each in found["entities"]] == ["amount", "upi", "mobile"]
+
+
+@pytest.mark.parametrize("first", [False, True])
+async def test_too_long_a_text_is_left_to_models(first: bool) -> None:
+    """A skill reads as much here as at its own door; a longer text goes to the models, or gets the sentence that says
+    sorry, as if no skill were named."""
+    long = MESSAGE.ljust(MOST_CHARS, ".")
+    route = f'skill = "extract"\nskill_first = {str(first).lower()}'
+    async with open_house(pretend(*(() if first else (DOWN,))), route=route, toml=ALONE) as house:
+        assert is_local(await house.ask(chat(long, cap=20)), "extract")
+        answer = await house.ask(chat(long + ".", cap=20))
+        assert answer.status == 200
+        if first:
+            assert answer.label("source") == "upstream"
+        else:
+            assert not is_local(answer, "extract")
 
 
 async def test_json_mode_gets_the_skills_result_as_an_object() -> None:

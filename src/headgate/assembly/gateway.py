@@ -82,7 +82,7 @@ def make_gateway(
         max_in_flight_per_tenant=settings.server.max_in_flight_per_tenant,
         start=_starting(cache, keeping, sweeper, tell),
         hang_up=hang_up,
-        stop=_closing(hang_up, cache, keeping, sweeper),
+        stop=_closing(driver, hang_up, cache, keeping, sweeper),
         batch=settings.batch,
         store=store,
         cache=cache,
@@ -192,6 +192,7 @@ def _hanging_up(connections: Mapping[str, tuple[Connection, ...]]) -> Callable[[
 
 
 def _closing(
+    driver: Driver,
     hang_up: Callable[[], Awaitable[None]],
     cache: Cache | None,
     keeping: Keeping | None,
@@ -205,6 +206,7 @@ def _closing(
             if cache is not None:
                 await cache.stop()
         finally:
+            driver.threads.close()
             if keeping is not None:
                 await keeping.stop()
 

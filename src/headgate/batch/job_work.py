@@ -3,7 +3,6 @@
 It keeps nothing: what came of it is a value for whoever keeps jobs.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
@@ -23,7 +22,7 @@ NO_ROOM: Final = frozenset({RefusalCode.NO_CAPACITY, RefusalCode.DEADLINE_EXCEED
 """What is no failure of a job: it waits for as long as it may."""
 _encode: Final = msgspec.json.Encoder().encode
 
-RunSkill: TypeAlias = Callable[[LocalWork], "Outcome"]
+RunSkill: TypeAlias = Callable[[LocalWork], Awaitable["Outcome"]]
 """Runs a local skill; what cannot be run is a failed outcome."""
 Gather: TypeAlias = Callable[[str, ReportWork], Awaitable[Mapping[str, object]]]
 """The figures of a tenant's report."""
@@ -81,7 +80,7 @@ class JobWork:
             case ExtractWork():
                 return _extracted(await self._chat(tenant, bytes(work.body), tries))
             case LocalWork():
-                return await asyncio.to_thread(self._skills, work)
+                return await self._skills(work)
             case ReportWork():
                 return await self._report(tenant, work, tries)
 

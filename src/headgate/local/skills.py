@@ -28,6 +28,7 @@ from headgate.local.personas import BadReply, Persona
 from headgate.local.safety import EMPTY, Blocklist, listed, screen, together
 
 __all__ = [
+    "MOST_CHARS",
     "NO_SUPPLIES",
     "SKILLS",
     "Misused",
@@ -41,6 +42,10 @@ __all__ = [
     "skill",
     "table",
 ]
+
+MOST_CHARS: Final = 100_000
+"""Of a text that a gateway works on: about a second of a core. No thread can be stopped when its client leaves, so
+longer ones are refused at the door, left to models in the cascade, and fail as jobs."""
 
 _PLACE: Final = re.compile(r"^(.*) - at `\$\.?(.*)`$", re.DOTALL)
 _FIELD: Final = re.compile(r"(?:missing required|unknown) field `(.*)`")

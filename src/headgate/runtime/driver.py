@@ -37,6 +37,7 @@ from headgate.runtime.outcome import Answered, Committed, one_chunk
 from headgate.runtime.screening import Screening
 from headgate.runtime.settings_model import UpstreamSettings
 from headgate.runtime.settings_secret import Secret
+from headgate.runtime.text_threads import TextThreads
 from headgate.runtime.upstream import Headers, Stream, Timeouts, Upload, Upstream, UpstreamError
 from headgate.runtime.upstream_request import PreparedHeaders
 
@@ -96,6 +97,7 @@ class Driver:
         self.relays_errors = relays_errors
         self.screening = screening
         self.supplies = supplies
+        self.threads = TextThreads()
         self.loaded_skills: set[tuple[str, Check]] = set()
         self._waiting: dict[str, Run] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -299,7 +301,7 @@ class Run(msgspec.Struct, eq=False):
         skill, loaded = request.skill, self.driver.loaded_skills
         is_cold = skill is not None and (skill.name, request.check) not in loaded  # its first use imports what it needs
         if skill is not None and (is_cold or request.prompt.characters > LONG_TEXT_CHARS):
-            self.local = await asyncio.to_thread(self.errand.answer_locally, request, action.reason, supplies)
+            self.local = await self.driver.threads.run(self.errand.answer_locally, request, action.reason, supplies)
             loaded.add((skill.name, request.check))
         else:
             self.local = self.errand.answer_locally(request, action.reason, supplies)
@@ -310,7 +312,7 @@ class Run(msgspec.Struct, eq=False):
             return e.Mended(ok=False)
         parts = (self.errand, action, self.journey, self.bodies, self.driver.clock.wall())
         if sum(map(len, self.bodies.values())) > LONG_MEND_BYTES:  # hostile texts cost seconds: not those of all others
-            made = await asyncio.to_thread(mended, *parts)
+            made = await self.driver.threads.run(mended, *parts)
         else:
             made = mended(*parts)
         if made is None:

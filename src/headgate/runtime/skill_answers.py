@@ -14,7 +14,7 @@ from headgate.domain.request import Check, Request, SkillUse
 from headgate.local.filling import fill
 from headgate.local.partial import Level
 from headgate.local.repetition import MESSAGE_CHARS_MAX, MESSAGES_MAX
-from headgate.local.skills import Misused, Options, Skill, SkillResult, Supplies, as_json, options_of, skill
+from headgate.local.skills import MOST_CHARS, Misused, Options, Skill, SkillResult, Supplies, as_json, options_of, skill
 from headgate.local.template import LocalAnswer
 from headgate.protocol.chat import Chat, Message
 
@@ -26,12 +26,12 @@ def skill_answer(chat: Chat, request: Request, supplies: Supplies, *, whole: boo
     """The answer of the skill that the route or task names; None where it has none or is less sure than it must be.
 
     `whole`: a schema that is filled in part is no answer, because a model may still fill all of it. A prompt with
-    images is not understood by its words alone.
+    images is not understood by its words alone, and too long a text would hold a thread for long.
     """
     use, text = request.skill, chat.last_user_text
     assert use is not None
     is_answered = whole and chat.messages[-1].role != "user"  # a tool's result, say: the model is to go on with it
-    if not text.strip() or chat.prompt.images or is_answered:
+    if not text.strip() or len(text) > MOST_CHARS or chat.prompt.images or is_answered:
         return None
     try:
         if request.check is Check.SCHEMA:

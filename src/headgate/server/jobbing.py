@@ -22,15 +22,10 @@ DEADLINE_S: Final = 600.0
 
 def work_of(gateway: Gateway, settings: Settings) -> JobWork:
     """What does the work of jobs. Reports need a store."""
-    intake = intake_for_lines(
-        gateway,
-        settings.routes,
-        substitute=True,
-        patience_s=PATIENCE_S,
-        deadline_s=DEADLINE_S,
-    )
+    intake = intake_for_lines(gateway, settings.routes, substitute=True, patience_s=PATIENCE_S, deadline_s=DEADLINE_S)
     gather = None if gateway.store is None else Reporter(gateway.store)
-    return JobWork(LineDoor(gateway.beside(intake), BACKGROUND), gather, partial(run_skill, gateway.supplies))
+    skills = partial(gateway.driver.threads.run_for_job, run_skill, gateway.supplies)
+    return JobWork(LineDoor(gateway.beside(intake), BACKGROUND), gather, skills)
 
 
 def add_jobs(gateway: Gateway, settings: Settings) -> None:

@@ -1,13 +1,23 @@
 """The doors of the local skills: `POST /local/{id}` runs one, `GET /local` tells which there are and what they take."""
 
-import asyncio
 from typing import Any, Final
 
 import msgspec
 
 from headgate.domain.answer import Refusal, RefusalCode, Source
 from headgate.domain.fact import RequestFinished
-from headgate.local.skills import Misused, Options, Skill, SkillResult, Supplies, as_json, options_of, skill, table
+from headgate.local.skills import (
+    MOST_CHARS,
+    Misused,
+    Options,
+    Skill,
+    SkillResult,
+    Supplies,
+    as_json,
+    options_of,
+    skill,
+    table,
+)
 from headgate.protocol.client_json import InvalidBody, decode_object, decode_value
 from headgate.server.control_list import BODY_FIELD
 from headgate.server.controls import Controls, read_controls
@@ -18,8 +28,6 @@ from headgate.server.visit import Visit, send_whole
 LONG_BODY_BYTES: Final = 4_000
 """Longer bodies are worked on in a thread: from here on a skill takes longer than the way there and back. Options count
 as well as the text, because examples, schemas and earlier messages are work too."""
-MOST_CHARS: Final = 100_000
-"""Of a text: about a second of a core. No thread can be stopped when its client leaves, so longer ones are refused."""
 TEXT: Final = "text"
 
 _loaded: Final[set[str]] = set()
@@ -36,7 +44,8 @@ async def run_skill(visit: Visit, body: bytes, started_at: float) -> None:
     text, options, controls = _read(visit, row, body)
     try:
         if len(body) > LONG_BODY_BYTES or row.name not in _loaded:
-            answer = await watched(visit, asyncio.to_thread(_answer, row, text, options, visit.gateway.supplies))
+            threads = visit.gateway.driver.threads
+            answer = await watched(visit, threads.run(_answer, row, text, options, visit.gateway.supplies))
             _loaded.add(row.name)
         else:
             answer = _answer(row, text, options, visit.gateway.supplies)
