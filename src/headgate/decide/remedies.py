@@ -4,7 +4,7 @@ Everything here is data and one rule: the first remedy of the failure's row whos
 taken. Rows end in remedies that need nothing, so there is always exactly one. Nothing here acts; the machine does.
 
 If you add a failure: add its row. If you add a remedy: add its requirements, its method in the machine, and the issue
-that builds it to `NOT_YET` while it is not there.
+of its row to `NOT_YET` while it is not there.
 """
 
 from collections.abc import Mapping
@@ -142,9 +142,10 @@ NEEDS: Final[dict[Remedy, Situation]] = {
 """What must be true for a remedy to be taken. A remedy that is not built yet stands in `NOT_YET` instead."""
 
 NOT_YET: Final[dict[Remedy, str]] = {
-    Remedy.CONTINUE_STREAM: "api",
+    Remedy.CONTINUE_STREAM: "foundation",  # "only where the route asks for it", and none can yet
 }
-"""Remedies that a later issue builds, and which: typed as not available yet, skipped, and counted by a test."""
+"""Remedies that are not built, and the issue that design 6 gives their row to: typed as not available yet, skipped, and
+counted by a test."""
 
 Rows = Mapping[F, Row]
 
@@ -255,7 +256,7 @@ def without(kind: F, part: Remedy | Effect) -> dict[F, Row]:
 
 
 def not_available_yet() -> dict[str, int]:
-    """How many places of the table wait for each later issue."""
+    """How many places of the table are not built, by the issue of their row."""
     counts: dict[str, int] = {}
     for row in ROWS.values():
         for remedy in row.remedies:
