@@ -505,7 +505,8 @@ async def test_stream_that_broke_before_anybody_saw_its_first_words() -> None:
 
 
 async def test_tenant_that_floods_is_held_back_alone() -> None:
-    """A tenant's share of the house is bounded: it gets 429 with `retry-after`, others are served."""
+    """A tenant's share of the house is bounded: it gets 429 with `retry-after`, which SDKs may repeat; others are
+    served."""
     toml = KEYS + "[server]\nmax_in_flight_per_tenant = 4\n"
     async with open_house(pretend(Fault(F.SLOW, delay_s=0.2, containing="flood")), toml=toml) as house:
         flood = [asyncio.create_task(house.ask(chat(f"flood {n}"), x_api_key=ONE)) for n in range(12)]
@@ -513,4 +514,17 @@ async def test_tenant_that_floods_is_held_back_alone() -> None:
         assert (await house.ask(chat("calm"), x_api_key=TWO)).status == 200
         told = await asyncio.gather(*flood)
         assert sorted(answer.status for answer in told) == [200] * 4 + [429] * 8
-        assert all("retry-after" in answer.headers for answer in told if answer.status == 429)
+        held_back = [answer.headers for answer in told if answer.status == 429]
+        assert all("retry-after" in headers and "x-should-retry" not in headers for headers in held_back)
+
+
+@pytest.mark.parametrize("toml, most", [("", 4_096), ("[server]\nmax_in_flight_per_tenant = 9\n", 9), (KEYS, 256)])
+async def test_share_of_a_tenant(toml: str, most: int) -> None:
+    """Without virtual keys the only tenant has the whole house, with them each a share; a setting says otherwise."""
+    async with open_house(pretend(), toml=toml) as house:
+        let_in = 0
+        while house.gateway.enter("one"):
+            let_in += 1
+        for _ in range(let_in):
+            house.gateway.leave("one")
+    assert let_in == most

@@ -3,6 +3,7 @@
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 from headgate.assembly.caching import add_similar, make_cache
 from headgate.assembly.gate import catalog_of, make_gate
@@ -32,6 +33,9 @@ from headgate.server.intake import Intake
 from headgate.server.jobbing import add_jobs
 from headgate.store.folder_sweep import Sweeper
 from headgate.store.sqlite import SqliteStore
+
+IN_FLIGHT_PER_TENANT: Final = 256
+"""A tenant's share of the house where there may be several."""
 
 
 def _silent(_text: str) -> None:
@@ -79,7 +83,7 @@ def make_gateway(
         audio=settings.audio,
         max_body_bytes=settings.server.max_body_bytes,
         max_in_flight=settings.server.max_in_flight,
-        max_in_flight_per_tenant=settings.server.max_in_flight_per_tenant,
+        max_in_flight_per_tenant=_most_per_tenant(settings),
         start=_starting(cache, keeping, sweeper, tell),
         hang_up=hang_up,
         stop=_closing(driver, hang_up, cache, keeping, sweeper),
@@ -89,6 +93,13 @@ def make_gateway(
         caching=settings.cache,
     )
     return _with_work(gateway, settings, connections)
+
+
+def _most_per_tenant(settings: Settings) -> int:
+    """Whoever is alone takes nobody's share."""
+    server = settings.server
+    usual = server.max_in_flight if settings.is_open else IN_FLIGHT_PER_TENANT
+    return server.max_in_flight_per_tenant or usual
 
 
 def _driver(

@@ -77,7 +77,10 @@ class Tried(msgspec.Struct, frozen=True):
 
 @final
 class Refusal(msgspec.Struct, frozen=True):
-    """What the client gets when nothing could answer. `retry_after_s` is given if and only if retrying can help."""
+    """What the client gets when nothing could answer. `retry_after_s` is given if and only if retrying can help.
+
+    `untried`: nothing was exhausted yet, so that a client may repeat it by itself.
+    """
 
     code: RefusalCode
     message: str
@@ -85,3 +88,4 @@ class Refusal(msgspec.Struct, frozen=True):
     retry_after_s: Seconds | None = None
     param: str | None = None
     tried: tuple[Tried, ...] = ()
+    untried: bool = False

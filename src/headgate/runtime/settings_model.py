@@ -95,7 +95,8 @@ class ServerSettings(Section, frozen=True):
     max_headers: Annotated[int, Meta(ge=10, le=1_000)] = 100
     max_uri_bytes: Bytes = 8 * KIB
     max_in_flight: Count = 4_096
-    max_in_flight_per_tenant: Count = 256
+    max_in_flight_per_tenant: Count | None = None
+    """Left out: 256 with virtual keys, and without them, where there is one tenant, as many as `max_in_flight`."""
     keep_alive_s: PositiveSeconds = 60.0
     """How long a connection may be idle, a head may take in all, and nothing may come of a body."""
     min_body_bytes_per_s: Annotated[int, Meta(ge=0, le=MAX_COUNT)] = 500

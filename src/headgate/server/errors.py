@@ -39,8 +39,10 @@ def refusal_parts(refusal: Refusal, name: str) -> Parts:
 
 
 def refusal_headers(refusal: Refusal, name: str) -> list[Header]:
-    """The headers of a refusal, however its body is worded."""
-    headers = [JSON, request_id(name), NO_RETRY]
+    """The headers of a refusal, however its body is worded. `x-should-retry: false` is for what was exhausted."""
+    headers = [JSON, request_id(name)]
+    if not refusal.untried:
+        headers.append(NO_RETRY)
     if refusal.retry_after_s is not None:
         headers.append((b"retry-after", str(math.ceil(refusal.retry_after_s)).encode()))
     return headers

@@ -86,9 +86,9 @@ def too_large(most: int) -> Refusal:
 
 
 def busy() -> Refusal:
-    """429 for a full house."""
+    """429 for a full house: SDKs repeat it by themselves."""
     text = "Too many requests are in flight here (settings server.max_in_flight and max_in_flight_per_tenant)."
-    return Refusal(RefusalCode.NO_CAPACITY, text, 429, BUSY_RETRY_S)
+    return Refusal(RefusalCode.NO_CAPACITY, text, 429, BUSY_RETRY_S, untried=True)
 
 
 async def refuse(scope: Scope, send: Send, refusal: Refusal, name: str, refuser: Refuser) -> None:
