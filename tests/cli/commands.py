@@ -10,11 +10,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 30
+NOT_OURS = ("GROQ_", "HEADGATE_", "PYTHONDONTWRITEBYTECODE")
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Nothing of ours from outside: no key, no upstream, no settings; and nothing kept that a test does not ask for."""
-    clean = {name: text for name, text in os.environ.items() if not name.startswith(("GROQ_", "HEADGATE_"))}
+    """Nothing of ours from outside: no key, no upstream, no settings; and nothing kept that a test does not ask for.
+
+    Python may write bytecode: without it each of some hundred commands compiles all that it imports.
+    """
+    clean = {name: text for name, text in os.environ.items() if not name.startswith(NOT_OURS)}
     own = {"PYTHONPATH": str(ROOT / "src"), "NO_COLOR": "1", "COLUMNS": "120", "HEADGATE_STORE__ENABLED": "false"}
     own |= {"HEADGATE_ADMIN__ENABLED": "false"}  # its port is one for the whole machine
     return {**clean, **own, **(more or {})}

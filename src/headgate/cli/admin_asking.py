@@ -4,7 +4,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Final
 
-from headgate.cli.terminal import Failed
+from headgate.cli.terminal import Failed, complaint
 from headgate.cli.whereabouts import port_of
 
 if TYPE_CHECKING:
@@ -76,7 +76,6 @@ def _only(passes: "list[AdminPass]") -> "AdminPass | None":
 
 
 async def _answer(upstream: "Upstream", method: str, path: str, body: bytes, token: str) -> bytes:
-    from headgate.cli.remote import complaint
     from headgate.runtime.upstream import Timeouts
 
     headers = [(b"authorization", b"Bearer " + token.encode())]

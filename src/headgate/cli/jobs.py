@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 import typer
 
 from headgate.cli import whereabouts
-from headgate.cli.terminal import Failed, console, put, say
+from headgate.cli.terminal import Failed, complaint, console, put, say
 from headgate.cli.whereabouts import BASE_URL_HELP, no_answer
 
 if TYPE_CHECKING:
@@ -98,7 +98,6 @@ async def _asked(method: str, path: str, url: str) -> bytes:
 
 
 async def _answer(upstream: "Upstream", method: str, path: str) -> bytes:
-    from headgate.cli.remote import complaint
     from headgate.runtime.upstream import Timeouts
 
     key = os.environ.get("HEADGATE_API_KEY", "")

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from headgate.cli.terminal import FAILURE, TRY_LATER, Failed, put, say
+from headgate.cli.terminal import FAILURE, TRY_LATER, Failed, complaint, put, say
 from headgate.cli.whereabouts import no_answer
 from headgate.sdk import Token
 from headgate.sdk.options import body_of
@@ -65,16 +65,6 @@ async def _ask(upstream: "Upstream", body: bytes, *, as_json: bool) -> None:
             raise Failed(complaint(stream.status, whole), TRY_LATER if "retry-after" in stream.headers else FAILURE)
         put(f"{msgspec.json.format(whole, indent=2).decode()}\n" if as_json else f"{answer_text(whole)}\n")
     say(_label(stream.headers))
-
-
-def complaint(status: int, body: bytes) -> str:
-    """What a gateway said of an error, for a person."""
-    import msgspec
-
-    try:
-        return f"{status}: {msgspec.json.decode(body)['error']['message']}"
-    except (msgspec.DecodeError, KeyError, TypeError):
-        return f"{status} without an explanation"
 
 
 def _label(headers: Mapping[str, str]) -> str:

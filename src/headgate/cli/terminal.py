@@ -24,6 +24,16 @@ class Failed(Exception):
         self.exit_code = exit_code
 
 
+def complaint(status: int, body: bytes) -> str:
+    """What a gateway said of an error, for a person."""
+    import msgspec
+
+    try:
+        return f"{status}: {msgspec.json.decode(body)['error']['message']}"
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return f"{status} without an explanation"
+
+
 def say(text: str) -> None:
     """A line for the person, not for the pipe."""
     sys.stderr.write(f"{text}\n")

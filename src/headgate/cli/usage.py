@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import typer
 
 from headgate.cli import whereabouts
-from headgate.cli.terminal import Failed, console, put
+from headgate.cli.terminal import Failed, complaint, console, put
 from headgate.cli.whereabouts import BASE_URL_HELP, no_answer
 
 if TYPE_CHECKING:
@@ -58,7 +58,6 @@ async def _fetch(url: str, query: str) -> bytes:
 
 
 async def _answer(upstream: "Upstream", path: str) -> bytes:
-    from headgate.cli.remote import complaint
     from headgate.runtime.upstream import Timeouts
 
     key = os.environ.get("HEADGATE_API_KEY", "")
