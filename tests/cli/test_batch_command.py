@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,15 @@ def test_gateway_that_is_not_there(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    """What is started in the background of a script is deaf to Ctrl-C, and so is what it starts: not from here on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_interrupted(tmp_path: Path) -> None:
     """Ctrl-C ends it with 130 while it waits for quota; the output has whole lines, and the next run does the rest."""
     (tmp_path / "in.jsonl").write_bytes(jsonl([line(n) for n in range(30)]))

@@ -4,7 +4,7 @@ For a person who runs a file once. What is kept of it is up to whoever takes the
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -28,10 +28,9 @@ class Direct(msgspec.Struct, frozen=True):
 
 async def run_lines(
     lines: Iterable[Line], ask: Ask, clock: Clock, *, concurrency: int, until: Instant
-) -> AsyncIterator[Direct]:
+) -> AsyncGenerator[Direct]:
     """The results in the order in which they come. Stopping to read ends what is under way."""
-    results: asyncio.Queue[Direct | None] = asyncio.Queue(concurrency)
-    source = iter(lines)
+    results, source = _Results(concurrency), iter(lines)
     workers = [asyncio.create_task(_work(source, ask, clock, until, results)) for _ in range(concurrency)]
     running = len(workers)
     try:
@@ -49,15 +48,36 @@ async def run_lines(
         await asyncio.wait(workers)
 
 
-async def _work(
-    source: Iterator[Line], ask: Ask, clock: Clock, until: Instant, results: "asyncio.Queue[Direct | None]"
-) -> None:
-    """Line after line, as long as there are any. None at the end, come what may."""
+class _Results:
+    """What workers have for the reader: at most `most` results, and that a worker is at its end, which is said without
+    waiting: a reader who has left takes nothing any more."""
+
+    def __init__(self, most: int) -> None:
+        self._waiting: asyncio.Queue[Direct | None] = asyncio.Queue()  # bounded by what follows
+        self._room = asyncio.Semaphore(most)
+
+    async def put(self, result: Direct) -> None:
+        await self._room.acquire()
+        self._waiting.put_nowait(result)
+
+    def end(self) -> None:
+        self._waiting.put_nowait(None)
+
+    async def get(self) -> Direct | None:
+        """The next result; None where a worker is at its end."""
+        result = await self._waiting.get()
+        if result is not None:
+            self._room.release()
+        return result
+
+
+async def _work(source: Iterator[Line], ask: Ask, clock: Clock, until: Instant, results: _Results) -> None:
+    """Line after line, as long as there are any. The end is told, come what may."""
     try:
         for line in source:
             await results.put(await _result(line, ask, clock, until))
     finally:
-        await results.put(None)
+        results.end()
 
 
 async def _result(line: Line, ask: Ask, clock: Clock, until: Instant) -> Direct:
