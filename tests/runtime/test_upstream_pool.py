@@ -13,6 +13,8 @@ from tests.runtime.upstream_script import OK, SHORT, Peer, chunked, reply, scrip
 from headgate.runtime.upstream import Gauges, Timeouts, UpstreamError, UpstreamErrorKind
 from headgate.runtime.upstream_http1 import Http1Upstream
 
+WITHIN_S = 10.0
+
 
 async def echo(peer: Peer) -> None:
     """Answers every request with its own body."""
@@ -286,6 +288,15 @@ async def test_close_tells_everyone() -> None:
         assert all(isinstance(result, UpstreamError) for result in results)
         with pytest.raises(UpstreamError):
             await ask(upstream, b"more")
+
+
+async def test_closed_by_two_at_once() -> None:
+    """Each of them goes on when all connections are gone."""
+    async with scripted(echo) as server, upstream_at(server.port) as upstream:
+        await ask(upstream, b"one")
+        async with asyncio.timeout(WITHIN_S):
+            await asyncio.gather(upstream.close(), upstream.close())
+        assert upstream.gauges().open == 0
 
 
 STEPS = range(14)

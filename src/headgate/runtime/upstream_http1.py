@@ -76,7 +76,7 @@ class Http1Upstream:
         self._ticker: asyncio.TimerHandle | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
-        self._all_gone: asyncio.Future[None] | None = None
+        self._all_gone = asyncio.Event()
 
     @property
     def endpoint(self) -> Endpoint:
@@ -114,8 +114,7 @@ class Http1Upstream:
         for connection in tuple(self._sockets):
             connection.shut(_CLOSED)
         if self._sockets:
-            self._all_gone = asyncio.get_running_loop().create_future()
-            await self._all_gone
+            await self._all_gone.wait()
 
     # -------------------------------------------------------------------------------------------------- one exchange
 
@@ -280,8 +279,8 @@ class Http1Upstream:
 
     def gone(self, connection: Connection) -> None:
         self._sockets.discard(connection)
-        if self._all_gone is not None and not self._sockets and not self._all_gone.done():
-            self._all_gone.set_result(None)
+        if self._closed and not self._sockets:
+            self._all_gone.set()
 
     # ------------------------------------------------------------------------------------------------------- timers
 
