@@ -302,9 +302,9 @@ async def open_house(
         server.stop()  # and, being called twice, waits for nobody
         raise
     finally:
-        server.stop()
         for simulator in simulators:
             await simulator.close()
         await gateway.stop()
+        server.stop()
         async with asyncio.timeout(STOPS_WITHIN_S):
             await serving

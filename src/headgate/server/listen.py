@@ -2,9 +2,10 @@
 
 import asyncio
 import errno
+import logging
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import uvicorn
@@ -19,6 +20,12 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 BACKLOG: Final = 2048
 LAST_WORDS_S: Final = 0.5
 """How long before the end of a drain what still runs is broken off, so that its clients are told."""
+DATE_S: Final = 1.0
+"""How long the date of answers stays."""
+LOOK_S: Final = 0.005
+"""How often a server that ends looks whether all have gone."""
+
+_log: Final = logging.getLogger("uvicorn.error")
 
 
 class CannotListen(OSError):
@@ -83,33 +90,66 @@ def make_server(
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its signals: whoever runs the process owns those and calls `stop`."""
+    """uvicorn without its signals: whoever runs the process owns those and calls `stop`.
+
+    It is woken to end, and ends as soon as the last client has gone; uvicorn looks for either ten times a second, and
+    waits a tenth of a second for clients that are not there.
+    """
 
     def __init__(self, config: uvicorn.Config, hang_up: Callable[[], Awaitable[None]] | None) -> None:
         super().__init__(config)
         self._hang_up = hang_up
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drain; what does not end in time is broken off."""
-        ending = asyncio.ensure_future(self._end_in_time())
-        try:
-            await super().shutdown(sockets)
-        finally:
-            ending.cancel()
-
-    async def _end_in_time(self) -> None:
-        if self._hang_up is not None:
-            await asyncio.sleep((self.config.timeout_graceful_shutdown or 0) - LAST_WORDS_S)
-            await self._hang_up()
+        self._loop = asyncio.get_running_loop()
+        self._woken = asyncio.Event()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     def stop(self) -> None:
-        """Take no more requests, end those that run within `drain_s`; called again, end at once."""
+        """Take no more requests, end those that run within `drain_s`; called again, end at once. From any thread."""
         self.force_exit = self.should_exit
         self.should_exit = True
+        with suppress(RuntimeError):  # the loop is closed: it has ended
+            self._loop.call_soon_threadsafe(self._woken.set)
+
+    async def main_loop(self) -> None:
+        """Until `stop`."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DATE_S):
+                    await self._woken.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept nobody, let those finish who have begun, break off what does not end in time, say that it is over."""
+        for listener in (*self.servers, *(sockets or ())):
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        ending = asyncio.ensure_future(self._end_in_time())
+        try:
+            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
+                await self._drained()
+        except TimeoutError:
+            _log.error("%d requests were not over in time and are given up", len(self.server_state.tasks))
+            for task in self.server_state.tasks:
+                task.cancel()
+        finally:
+            ending.cancel()
+        if not self.force_exit:
+            await self.lifespan.shutdown()
+
+    async def _end_in_time(self) -> None:
+        if self._hang_up is not None:
+            await asyncio.sleep((self.config.timeout_graceful_shutdown or 0) - LAST_WORDS_S)
+            await self._hang_up()
+
+    async def _drained(self) -> None:
+        state = self.server_state
+        while (state.connections or state.tasks) and not self.force_exit:  # noqa: ASYNC110 - sets that say nothing
+            await asyncio.sleep(LOOK_S)
+        for server in self.servers:
+            await server.wait_closed()
 
 
 def _connections(settings: ServerSettings) -> type[Connection]:
