@@ -66,6 +66,16 @@ def test_every_understood_field_is_read() -> None:
     assert chat.tool_choice == {"type": "function", "function": {"name": "look_up"}}
 
 
+def test_name_of_a_user_without_end_is_not_remembered_whole() -> None:
+    """It is known by its digest, another one by another, and the provider gets it as it came."""
+    names = ["x" * 200, "x" * 201, "x" * 2_000_000, "y" * 2_000_000]
+    chats = [parse_chat(body(user=name)) for name in names]
+    assert chats[0].user == names[0]
+    assert [len(chat.user or "") for chat in chats[1:]] == [64] * 3
+    assert len({chat.user for chat in chats}) == 4
+    assert [sent(chat)["user"] for chat in chats] == names
+
+
 @pytest.mark.parametrize(
     "fields, ask",
     [

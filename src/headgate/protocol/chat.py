@@ -6,6 +6,7 @@ It knows the fields of OpenAI's and Groq's chat requests (groq-api.md 1.1, read 
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from hashlib import sha256
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -22,6 +23,8 @@ __all__ = ["Chat", "InvalidBody", "Message", "Part", "parse_chat", "texts_of", "
 MAX_TOOLS: Final = 128
 MAX_STOPS: Final = 4
 MAX_TOKENS: Final = 2**31 - 1
+MAX_USER_CHARS: Final = 200
+"""A longer name of a user is known by its digest: names are remembered with the facts of requests."""
 STREAM: Final = b',"stream":true'
 STREAM_WITH_USAGE: Final = b',"stream":true,"stream_options":{"include_usage":true}'
 
@@ -197,7 +200,9 @@ def parse_chat(body: bytes) -> Chat:
     else:
         needs, tools = _NEED_OF_CHECK[check], 0
     ask = read.max_completion_tokens
-    options = read.stream_options
+    options, user = read.stream_options, read.user
+    if user is not None and len(user) > MAX_USER_CHARS:
+        user = sha256(user.encode()).hexdigest()
     # Seven values go without their names: with more than thirty things to pass Python makes a dict of them.
     return Chat(
         read.model,
@@ -211,7 +216,7 @@ def parse_chat(body: bytes) -> Chat:
         include_usage=options is not None and options.include_usage is True,
         ask_tokens=read.max_tokens if ask is None else ask,
         tool_choice=read.tool_choice,
-        user=read.user,
+        user=user,
         controls=read.headgate or {},
         service_tier=read.service_tier,
         reasoning_effort=read.reasoning_effort,
