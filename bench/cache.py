@@ -77,7 +77,7 @@ def parts() -> None:
         ("memory, get an entry of 0.8 kB", cost_us(lambda: memory.find("k"), 100_000)),
         ("memory, put one", cost_us(lambda: memory.keep("k", kept, 600.0), 100_000)),
         ("hit: get, prove and read it", cost_us(lambda: cache.look_near(ticket), 20_000)),
-        ("keep an answer: write, sign, put", cost_us(lambda: cache.keep(entry, ticket, clock.wall()), 20_000)),
+        ("keep an answer: write, sign, put", cost_us(lambda: cache.keep(entry, ticket), 20_000)),
     ]
     for size, name in ((600, "600 B"), (20_000, "20 kB")):
         body = body_of(size)

@@ -1,11 +1,14 @@
 """The kept form of an answer: what comes back is what was written, or it is nothing."""
 
+import hmac
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.cache.cache_drawing import MODEL, SCOPES, TENANTS, USERS, entry, space
 
-from headgate.cache.entry import ENTRY_VERSION, Entry, Flaw, decode_entry, encode_entry
+from headgate.cache.entry import ENTRY_VERSION, SUM_BYTES, Entry, Flaw, decode_entry, encode_entry
 from headgate.cache.rules import CacheScope
 
 HERE = space()
@@ -72,3 +75,13 @@ def test_age_is_never_negative() -> None:
     """Clocks of those who share a tier differ."""
     assert entry(written_at=1000.0).age_s(900.0) == 0.0
     assert entry(written_at=1000.0).age_s(1030.0) == 30.0
+
+
+def test_entry_of_a_release_that_did_not_say_when_it_was_asked_for() -> None:
+    """It is read and counts from when it was written; one that says so from when it was asked for."""
+    before = msgspec.msgpack.encode(list(msgspec.structs.astuple(entry(written_at=1000.0)))[:-1])
+    sealed = bytes([ENTRY_VERSION]) + hmac.digest(HERE.secret, before, "sha256")[:SUM_BYTES] + before
+    found = read(sealed)
+    assert isinstance(found, Entry)
+    assert (found.asked_at, found.since) == (None, 1000.0)
+    assert entry(written_at=1000.0, asked_at=990.0).since == 990.0

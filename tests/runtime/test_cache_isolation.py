@@ -65,5 +65,5 @@ async def test_no_answer_reaches_somebody_it_was_not_made_for(
         written[told] = (owner, body, one.time.wall())
         marks = marks_of(owner[0], MODEL, ())
         kept = Entry("chat", ticket.key, ticket.space.name, MODEL, "groq", one.time.wall(), 60.0, marks, None, told)
-        house.cache.keep(kept, ticket, one.time.wall())
+        house.cache.keep(kept, ticket)
         await house.cache.settled()

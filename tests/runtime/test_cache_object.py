@@ -84,7 +84,7 @@ class House:
 
     async def keep(self, **fields: Any) -> Entry:
         made = entry(written_at=self.time.wall(), **{"ttl_s": 600.0} | fields)
-        assert self.cache.keep(made, TICKET, self.time.wall()) is None
+        assert self.cache.keep(made, TICKET) is None
         await self.cache.settled()
         return made
 
@@ -183,8 +183,32 @@ async def test_answer_that_was_asked_for_before_it_was_declared_void_is_not_kept
     house.time.at = 1.0
     await house.cache.invalidate(Kind.TAG, "prices")
     house.time.at = 2.0
-    assert house.cache.keep(entry(written_at=house.time.wall()), TICKET, asked_at) is WhyNot.VOIDED
+    assert house.cache.keep(entry(written_at=house.time.wall(), asked_at=asked_at), TICKET) is WhyNot.VOIDED
     assert house.cache.look_near(TICKET) is None
+
+
+async def test_answer_that_was_under_way_when_another_process_declared_it_void() -> None:
+    """It is kept, since nobody here knew better; once the mark is heard of it is void in every tier, by when it was
+    asked for, and a later answer is not."""
+    one, far = House(), None
+    far = one.far
+    other = House(one.time, far)
+    asked_at = one.time.wall()
+    one.time.at = 1.0
+    await other.cache.invalidate(Kind.TAG, "prices")
+    one.time.at = 2.0
+    await one.keep(asked_at=asked_at)
+    assert one.cache.look_near(TICKET) is not None
+    assert await other.cache.look_far(TICKET) is None, "who set the mark knows at once"
+    await one.cache.start()
+    assert one.cache.look_near(TICKET) is None
+    assert await one.cache.look_far(TICKET) is None
+    later = await one.keep(asked_at=one.time.wall())
+    assert one.cache.look_near(TICKET) is not None
+    found = await other.cache.look_far(TICKET)
+    assert found is not None
+    assert found.entry == later
+    await one.cache.stop()
 
 
 async def test_tier_that_is_down_fails_nobody() -> None:
@@ -241,7 +265,7 @@ async def test_writes_that_come_too_fast_are_dropped_and_counted() -> None:
     house = House()
     for number in range(MOST_WAITING + 50):
         ticket = Ticket(f"k{number}", HERE, (MODEL,))
-        house.cache.keep(entry(ticket.key, written_at=1000.0), ticket, 1000.0)
+        house.cache.keep(entry(ticket.key, written_at=1000.0), ticket)
     await house.cache.settled()
     assert house.cache.stats().puts_dropped == 50
     assert house.far.entries <= MOST_WAITING

@@ -81,7 +81,7 @@ def keep(at: Operated) -> Callable[[], bool]:
     ticket, wall_s = Ticket(KEY, space, (BIG,)), at.house.gateway.clock.wall()
     marks = marks_of("local", BIG, ("prices",))
     entry = Entry("chat", KEY, space.name, BIG, "groq", wall_s, 600.0, marks, None, b"{}")
-    assert cache.keep(entry, ticket, wall_s) is None
+    assert cache.keep(entry, ticket) is None
 
     def is_there() -> bool:
         found = cache.look_near(ticket)

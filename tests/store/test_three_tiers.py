@@ -118,7 +118,7 @@ async def test_entry_climbs_from_the_farthest_tier(opened: Opened, redis: RedisS
     Redis, and this one, the second time, in memory."""
     where, first = space("acme"), opened()
     ticket = Ticket("k" * 40, where, (MODEL,))
-    assert first.keep(entry(where, ticket.key), ticket, time.time()) is None
+    assert first.keep(entry(where, ticket.key), ticket) is None
     await settled(first)
     await flush(redis)
 
@@ -192,7 +192,7 @@ def test_tenants_never_meet(redis: RedisServer, tenants: list[str], text: str) -
         for tenant in tenants:
             where = space(tenant)
             ticket = Ticket("t" * 40, where, (MODEL,))
-            cache.keep(entry(where, ticket.key, f"{text} of {tenant}", tenant), ticket, time.time())
+            cache.keep(entry(where, ticket.key, f"{text} of {tenant}", tenant), ticket)
             await settled(cache)
         for tenant in tenants:
             found = await cache.look_far(Ticket("t" * 40, space(tenant), (MODEL,)))
@@ -206,7 +206,7 @@ async def test_void_in_one_gateway_is_void_in_the_other(opened: Opened) -> None:
     """What one gateway declares void the other, which shares the tiers, does not give out any more."""
     where, one, other = space("acme"), opened(), opened()
     ticket = Ticket("v" * 40, where, (MODEL,))
-    one.keep(entry(where, ticket.key), ticket, time.time())
+    one.keep(entry(where, ticket.key), ticket)
     await settled(one)
     assert await other.look_far(ticket) is not None
     told = await one.invalidate(Kind.TENANT, "acme")
@@ -227,7 +227,7 @@ async def test_redis_is_killed_in_the_middle(chosen: Settings) -> None:
         assert cache is not None
         where = space("acme")
         ticket = Ticket("d" * 40, where, (MODEL,))
-        cache.keep(entry(where, ticket.key), ticket, time.time())
+        cache.keep(entry(where, ticket.key), ticket)
         await settled(cache)
         server.kill()
         for _ in range(10):

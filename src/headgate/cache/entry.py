@@ -39,7 +39,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An answer as it is kept. `body` is what `kind` says: of a chat the whole completion, however it was made.
 
     `written_at` is wall time in seconds since 1970, `ttl_s` how long it is fresh from then on. `marks` are what it can
-    be made void by: `tag:...`, `tenant:...`, `model:...`.
+    be made void by: `tag:...`, `tenant:...`, `model:...`. `asked_at` is the wall time at which it was asked for; None
+    in entries of earlier releases.
     """
 
     kind: str
@@ -52,6 +53,13 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     marks: tuple[str, ...]
     usage: Usage | None
     body: bytes
+    asked_at: float | None = None
+
+    @property
+    def since(self) -> float:
+        """From when on what it answers may have changed: marks that were set later make it void, also one that was set
+        while it was made and heard of when it was kept already."""
+        return self.written_at if self.asked_at is None else self.asked_at
 
     def age_s(self, wall_s: float) -> Seconds:
         """How old it is; never less than nothing, whatever the clocks of those who wrote it say."""

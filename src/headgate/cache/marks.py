@@ -1,4 +1,5 @@
 """Owns what has been declared void: by mark, the wall time before which entries that bear it do not count any more.
+What counts is when an entry was asked for, since what it answers may change while it is made.
 
 Whole classes of entries are forgotten by one line here, in every tier and, where tiers are shared, in every process:
 nobody looks for them. Marks only ever move forward.
@@ -64,14 +65,14 @@ class Marks(msgspec.Struct):
             self.void(mark, before_wall_s)
         return self.generation != generation
 
-    def is_void(self, marks: Iterable[str], written_at: float) -> bool:
-        """Whether an entry with these marks, written then, is void."""
+    def is_void(self, marks: Iterable[str], since: float) -> bool:
+        """Whether an entry with these marks, asked for then, is void."""
         before = self.before
         if not before:
             return False
-        if written_at < before.get(ALL, written_at):
+        if since < before.get(ALL, since):
             return True
-        return any(written_at < before.get(mark, written_at) for mark in marks)
+        return any(since < before.get(mark, since) for mark in marks)
 
     def prune(self, wall_s: float, longest_s: Seconds) -> None:
         """Forget marks that no entry can still be older than, since none is kept for so long."""

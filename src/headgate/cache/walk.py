@@ -103,7 +103,7 @@ class Walk:
             self.flaws.append(entry)
             if entry is not Flaw.NEWER:  # those who wrote that one can still read it
                 self.drop.append(row.name)
-        elif not self._marks.is_void(entry.marks, entry.written_at):
+        elif not self._marks.is_void(entry.marks, entry.since):
             self._judge(entry, row)
 
     def _judge(self, entry: Entry, row: TierRow) -> None:

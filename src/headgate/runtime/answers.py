@@ -306,7 +306,7 @@ class Answers:
             why = why_not_kept(made, wish.ticket.models, asked_for=wish.asked_for, most_bytes=self._most_bytes)
         if body is not None and why is None:
             entry = self._entry(answered, body, wish)
-            why = self.cache.keep(entry, wish.ticket, wish.asked_at_wall, renews=not wish.looks)
+            why = self.cache.keep(entry, wish.ticket, renews=not wish.looks)
         if why is not None:
             self.cache.counts.refused(why)
         elif sought is not None and self.similar is not None and wish.similar is not None:
@@ -328,6 +328,7 @@ class Answers:
             marks_of(journey.request.tenant, served.model, wish.tags),
             journey.usage or read_usage(body),
             body,
+            wish.asked_at_wall,
         )
 
 

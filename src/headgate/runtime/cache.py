@@ -201,10 +201,11 @@ class Cache:
         """Changes with whatever makes an entry that was found before no longer the one to give."""
         return self.marks.generation + self.renewals
 
-    def keep(self, entry: Entry, ticket: Ticket, asked_at_wall: float, *, renews: bool = False) -> WhyNot | None:
-        """Keep an answer in every tier; why not, if not. `asked_at_wall` is when it was asked for: what was declared
-        void since then is not kept. `renews`: it takes the place of what may be there."""
-        if self.marks.is_void(entry.marks, asked_at_wall):
+    def keep(self, entry: Entry, ticket: Ticket, *, renews: bool = False) -> WhyNot | None:
+        """Keep an answer in every tier; why not, if not. What was declared void since it was asked for is not kept;
+        what another process declared void, and is heard of later, is found void then. `renews`: it takes the place of
+        what may be there."""
+        if self.marks.is_void(entry.marks, entry.since):
             return WhyNot.VOIDED
         self.renewals += renews
         self._put(entry, ticket, self._rows)
