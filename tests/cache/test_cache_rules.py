@@ -100,10 +100,12 @@ def test_old_marks_are_forgotten_when_nothing_can_be_older() -> None:
     """What they make void is gone by then."""
     marks = Marks()
     marks.void("tag:a", 100.0)
-    marks.prune(199.0, 100.0)
+    marks.prune(100.0)
     assert marks.before
-    marks.prune(201.0, 100.0)
+    marks.prune(101.0)
     assert not marks.before
+    assert not marks.absorb({"tag:a": 100.0}, 101.0), "what is forgotten is no news, however often it is told"
+    assert marks.absorb({"tag:a": 101.0}, 101.0)
 
 
 def test_entries_bear_what_they_can_be_forgotten_by() -> None:

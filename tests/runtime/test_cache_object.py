@@ -14,7 +14,7 @@ from headgate.cache.marks import Kind
 from headgate.cache.rules import WhyNot
 from headgate.cache.tier import TierDown, TierName
 from headgate.domain.fact import Alert, Fact
-from headgate.runtime.cache import Cache, FarTier, Ticket
+from headgate.runtime.cache import LONGEST_REQUEST_S, Cache, FarTier, Ticket
 from headgate.runtime.cache_writer import MOST_WAITING
 from headgate.runtime.memory_tier import MemoryTier
 
@@ -185,6 +185,27 @@ async def test_answer_that_was_asked_for_before_it_was_declared_void_is_not_kept
     house.time.at = 2.0
     assert house.cache.keep(entry(written_at=house.time.wall(), asked_at=asked_at), TICKET) is WhyNot.VOIDED
     assert house.cache.look_near(TICKET) is None
+
+
+async def test_old_marks_of_a_far_tier_are_no_news() -> None:
+    """A far tier tells of marks for longer than they matter: what was made ready stays so from one look to the next.
+    They are forgotten only when nothing can bear them any more that was being answered when they were set."""
+    house = House()
+    asked_at = house.time.wall()
+    house.time.at = 1.0
+    await house.cache.invalidate(Kind.TAG, "prices")
+    house.time.at = LONGEST_REQUEST_S
+    late = entry(written_at=house.time.wall(), ttl_s=600.0, asked_at=asked_at)
+    house.time.at += 600.0 + 99.0
+    await house.cache._tend_once()
+    assert house.cache.marks.is_void(late.marks, late.since)
+    house.time.at += 10.0
+    for _ in range(3):
+        generation = house.cache.marks.generation
+        await house.cache._tend_once()
+        assert house.cache.marks.generation == generation
+        assert not house.cache.marks.before
+    assert await house.far.marks(), "the tier still tells of it"
 
 
 async def test_answer_that_was_under_way_when_another_process_declared_it_void() -> None:

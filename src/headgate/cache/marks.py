@@ -11,8 +11,6 @@ from typing import Final
 
 import msgspec
 
-from headgate.domain.time import Seconds
-
 ALL: Final = "all"
 """The mark that every entry bears."""
 MOST_MARKS: Final = 10_000
@@ -58,11 +56,13 @@ class Marks(msgspec.Struct):
         self.generation += 1
         return True
 
-    def absorb(self, others: Mapping[str, float]) -> bool:
-        """Take note of what others have declared void; whether any of it is news."""
+    def absorb(self, others: Mapping[str, float], least_wall_s: float = float("-inf")) -> bool:
+        """Take note of what others have declared void from `least_wall_s` on; whether any of it is news. Older marks
+        were forgotten here, and would be news each time."""
         generation = self.generation
         for mark, before_wall_s in others.items():
-            self.void(mark, before_wall_s)
+            if before_wall_s >= least_wall_s:
+                self.void(mark, before_wall_s)
         return self.generation != generation
 
     def is_void(self, marks: Iterable[str], since: float) -> bool:
@@ -74,8 +74,8 @@ class Marks(msgspec.Struct):
             return True
         return any(since < before.get(mark, since) for mark in marks)
 
-    def prune(self, wall_s: float, longest_s: Seconds) -> None:
-        """Forget marks that no entry can still be older than, since none is kept for so long."""
-        old = [mark for mark, before_wall_s in self.before.items() if before_wall_s + longest_s < wall_s]
+    def prune(self, least_wall_s: float) -> None:
+        """Forget older marks: no entry that is still kept was asked for before them."""
+        old = [mark for mark, before_wall_s in self.before.items() if before_wall_s < least_wall_s]
         for mark in old:
             del self.before[mark]

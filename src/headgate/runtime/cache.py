@@ -30,9 +30,12 @@ from headgate.domain.time import Seconds
 from headgate.runtime.cache_writer import CacheWriter
 from headgate.runtime.clock import Clock
 from headgate.runtime.memory_tier import MemoryTier
+from headgate.runtime.settings_model import MAX_SECONDS
 
 MARKS_EVERY_S: Final[Seconds] = 2.0
 """How soon what another process declared void is void here too."""
+LONGEST_REQUEST_S: Final[Seconds] = MAX_SECONDS
+"""How long after it was asked for an answer may be kept: marks of that time matter as long as the answer does."""
 STOP_WITHIN_S: Final[Seconds] = 2.0
 """How long a stop waits for entries that are still to be written."""
 
@@ -288,14 +291,15 @@ class Cache:
             await self._tend_once()
 
     async def _tend_once(self) -> None:
+        least_wall_s = self.clock.wall() - self.longest_s - self.stale_s - LONGEST_REQUEST_S
         for name, far in self._far.items():
             if self._untold[name]:
                 await self._tell(name)
             try:
-                self.marks.absorb(await far.tier.marks())
+                self.marks.absorb(await far.tier.marks(), least_wall_s)
             except TierDown:
                 self.counts.down[name] += 1
-        self.marks.prune(self.clock.wall(), self.longest_s + self.stale_s)
+        self.marks.prune(least_wall_s)
 
     async def settled(self) -> None:
         """Once every entry that is to be written has been tried."""
