@@ -362,6 +362,17 @@ async def test_stated_plan_is_not_forgotten_for_what_headers_show() -> None:
         assert requests.limit == 30
 
 
+@pytest.mark.parametrize("status", [404, 405, 422])
+async def test_address_that_is_no_provider(status: int) -> None:
+    """An error without a word, as from a wrong address: its status is told, and nobody is asked to come again."""
+    async with open_house(pretend(), said=(Said(status, b""),)) as house:
+        answer = await house.ask()
+    message = refused(answer, 503, "upstream_failed")
+    assert f"status {status}" in message
+    assert "Is its address right?" in message
+    assert "retry-after" not in answer.headers
+
+
 async def test_refusal_where_local_answers_are_not_wanted() -> None:
     """429 when quota is short, 503 when models fail; when to come again if that helps; SDKs do not repeat it."""
     waits = Fault(F.RATE_LIMITED, containing="limited", delay_s=30.0)

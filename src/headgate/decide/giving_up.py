@@ -31,6 +31,10 @@ BLOCKED: Final = (
     "The provider refused the prompt for safety, and this gateway's blocklist names something in it ({}). Word it "
     "otherwise, or ask the operator."
 )
+WORDLESS: Final = (
+    "The provider answered with status {} and no word of why. Is its address right? Retrying will not help."
+)
+"""A bad request whose error had a body would be relayed."""
 CLIENT_GONE: Final = "client_gone"
 STALE: Final = "stale"
 TEMPLATE: Final = "template"
@@ -138,7 +142,7 @@ def block(journey: Journey, categories: tuple[str, ...], now: Instant) -> Action
 
 
 def _refusal(gate: "Gate", journey: Journey, kind: F, now: Instant) -> Refusal:
-    request = journey.request
+    request, failure = journey.request, journey.failure
     soonest = routing.soonest(gate, journey, now)
     in_s = soonest - now
     retry_after_s = None if in_s > LONGEST_RETRY_AFTER_S else float(max(1, math.ceil(in_s)))
@@ -155,6 +159,8 @@ def _refusal(gate: "Gate", journey: Journey, kind: F, now: Instant) -> Refusal:
         models = ", ".join(request.candidates)
         text = f"No quota for {models} within {request.patience_until - request.arrived_at:.3g} s of waiting. {when}"
         return Refusal(RefusalCode.NO_CAPACITY, text, 429, retry_after_s, tried=journey.tried)
+    if kind is F.BAD_REQUEST and failure is not None:
+        return Refusal(RefusalCode.UPSTREAM_FAILED, WORDLESS.format(failure.status), 503, tried=journey.tried)
     if retry_after_s is not None:
         retry_after_s = max(retry_after_s, AFTER_A_FAILURE_S)
         when = f"Try again in {retry_after_s:.0f} s."
