@@ -14,7 +14,7 @@ from headgate.cache.marks import Kind
 from headgate.cache.rules import WhyNot
 from headgate.cache.tier import TierDown, TierName
 from headgate.domain.fact import Alert, Fact
-from headgate.runtime.cache import LONGEST_REQUEST_S, Cache, FarTier, Ticket
+from headgate.runtime.cache import LONGEST_REQUEST_S, MOST_DELETED, Cache, FarTier, Ticket
 from headgate.runtime.cache_writer import MOST_WAITING
 from headgate.runtime.memory_tier import MemoryTier
 
@@ -162,6 +162,22 @@ async def test_single_key_is_deleted_everywhere() -> None:
     assert house.cache.marks.generation > before
     assert (await house.cache.invalidate(Kind.KEY, "k")).tiers == {"memory": "absent", "redis": "absent"}
     assert await house.cache.recall(TICKET) is None
+
+
+async def test_answer_of_a_single_key_that_was_under_way_is_not_kept() -> None:
+    """Deleting takes its future away as well; what is asked for later is kept. Only the last deletions are known."""
+    house = House()
+    asked_at = house.time.wall()
+    house.time.at = 1.0
+    await house.cache.invalidate(Kind.KEY, "k")
+    late = entry(written_at=house.time.wall(), asked_at=asked_at)
+    assert house.cache.keep(late, TICKET) is WhyNot.VOIDED
+    assert house.cache.look_near(TICKET) is None
+    for number in range(MOST_DELETED):
+        await house.cache.invalidate(Kind.KEY, f"k{number}")
+    assert len(house.cache._deleted) == MOST_DELETED
+    await house.cache.invalidate(Kind.KEY, "k")
+    assert (await house.keep(asked_at=house.time.wall())).since == house.time.wall()
 
 
 async def test_tier_that_was_down_is_told_later_what_is_void() -> None:

@@ -36,6 +36,8 @@ MARKS_EVERY_S: Final[Seconds] = 2.0
 """How soon what another process declared void is void here too."""
 LONGEST_REQUEST_S: Final[Seconds] = MAX_SECONDS
 """How long after it was asked for an answer may be kept: marks of that time matter as long as the answer does."""
+MOST_DELETED: Final = 1_000
+"""Single keys that were deleted last: their answers that were under way then are not kept."""
 STOP_WITHIN_S: Final[Seconds] = 2.0
 """How long a stop waits for entries that are still to be written."""
 
@@ -105,6 +107,7 @@ class Cache:
         self._rows = (self._near, *(TierRow(each.tier.name, each.ttl_s) for each in far))
         self.counts = Counts(tuple(row.name for row in self._rows))
         self._writers = {name: CacheWriter(each.tier, self.counts) for name, each in self._far.items()}
+        self._deleted: dict[str, float] = {}
         self._untold: dict[TierName, dict[str, float]] = {name: {} for name in self._far}
         self._tending: asyncio.Task[None] | None = None
 
@@ -208,7 +211,7 @@ class Cache:
         """Keep an answer in every tier; why not, if not. What was declared void since it was asked for is not kept;
         what another process declared void, and is heard of later, is found void then. `renews`: it takes the place of
         what may be there."""
-        if self.marks.is_void(entry.marks, entry.since):
+        if self.marks.is_void(entry.marks, entry.since) or entry.since < self._deleted.get(entry.key, entry.since):
             return WhyNot.VOIDED
         self.renewals += renews
         self._put(entry, ticket, self._rows)
@@ -232,7 +235,7 @@ class Cache:
         """Forget one entry by its key, or all that bear a tag, came from a model or belong to a tenant, or all."""
         at = self.clock.wall()
         if kind is Kind.KEY:
-            return Invalidated(kind, value, at, None, await self._delete(value))
+            return Invalidated(kind, value, at, None, await self._delete(value, at))
         mark = mark_of(kind, value)
         self.marks.void(mark, at)
         if mark == ALL:
@@ -243,7 +246,11 @@ class Cache:
             told[name.value] = "marked" if await self._tell(name) else "down"
         return Invalidated(kind, value, at, mark, told)
 
-    async def _delete(self, key: str) -> dict[str, str]:
+    async def _delete(self, key: str, at: float) -> dict[str, str]:
+        self._deleted.pop(key, None)
+        self._deleted[key] = at
+        if len(self._deleted) > MOST_DELETED:
+            del self._deleted[next(iter(self._deleted))]
         self.marks.generation += 1  # answers that are ready may be this entry's
         done = {TierName.MEMORY.value: "deleted" if self.memory.forget(key) else "absent"}
         for name, far in self._far.items():
