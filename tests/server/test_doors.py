@@ -362,6 +362,16 @@ async def test_stated_plan_is_not_forgotten_for_what_headers_show() -> None:
         assert requests.limit == 30
 
 
+async def test_error_that_is_no_json() -> None:
+    """A page of somebody on the way is not passed off as JSON: the status stays, and the shape is a client's."""
+    said = Said(404, b"<html><h1>404 Not Found</h1></html>", content_type="text/html")
+    async with open_house(pretend(), said=(said,)) as house:
+        for path in (CHAT, "/v1/messages"):
+            answer = await house.fetch("POST", path, msgspec.json.encode(chat(max_tokens=9)), JSON)
+            assert (answer.status, answer.headers["content-type"]) == (404, "application/json")
+            assert "status 404 and a body that is no JSON" in answer.error["message"]
+
+
 @pytest.mark.parametrize("status", [404, 405, 422])
 async def test_address_that_is_no_provider(status: int) -> None:
     """An error without a word, as from a wrong address: its status is told, and nobody is asked to come again."""

@@ -6,8 +6,9 @@ from headgate.decide.actions import Ending
 from headgate.domain.answer import Refusal, RefusalCode
 from headgate.domain.failure import Failure
 from headgate.protocol.errors import redact
+from headgate.protocol.openai import error_body
 from headgate.runtime.outcome import Answered
-from headgate.server.errors import refusal_parts
+from headgate.server.errors import TYPES, refusal_parts
 from headgate.server.forms import Form
 from headgate.server.gateway import Gateway
 from headgate.server.labels import JSON, NO_RETRY, lines_of
@@ -15,6 +16,9 @@ from headgate.server.labels import JSON, NO_RETRY, lines_of
 Outgoing = tuple[int, bytes, bytes]
 """Status, header lines and body."""
 
+UNREADABLE: Final = "The provider answered with status {} and a body that is no JSON. Is its address right?"
+
+_OPENINGS: Final = frozenset({b"{", b"["})
 _RELAYED: Final = lines_of([JSON, NO_RETRY])
 _OURS: Final = frozenset({b"x-request-id", b"request-id"})
 """Headers that the labels say as well."""
@@ -52,9 +56,13 @@ def unreadable(failure: Failure) -> Refusal:
 
 
 def _relayed(failure: Failure, marks: bytes, form: Form | None, name: str, *, own: bool) -> Outgoing:
-    """The upstream's own error, byte for byte; where the key is not the caller's without what names its owner."""
+    """The upstream's own error, byte for byte if it is JSON; where the key is not the caller's without what names its
+    owner."""
     assert failure.status is not None
     body = failure.body if own else redact(failure.body)
+    if body.lstrip()[:1] not in _OPENINGS:  # a page of somebody between us and the provider, or of nobody's address
+        text = UNREADABLE.format(failure.status)
+        body = error_body(text, TYPES[RefusalCode.UPSTREAM_FAILED], RefusalCode.UPSTREAM_FAILED)
     if form is not None:
         body = form.relayed(failure.status, body, name)
     return failure.status, _RELAYED + marks, body
