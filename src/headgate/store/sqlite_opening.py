@@ -27,6 +27,9 @@ BUSY_MS: Final = 5_000
 JOURNAL_BYTES: Final = 64 * 1024 * 1024
 """The write-ahead log is cut back to this after a checkpoint; checkpoints come every 1,000 pages."""
 
+STATEMENTS: Final = 256
+"""Prepared ones that a connection remembers: those of `sqlite_statement.py` in each size, and all others."""
+
 DATABASE_FILES: Final = ("", "-wal", "-shm")
 
 
@@ -92,7 +95,9 @@ def make_private(path: Path) -> None:
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection in autocommit mode that threads may pass on."""
-    connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
+    )
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
 
