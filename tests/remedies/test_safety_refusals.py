@@ -104,7 +104,7 @@ async def test_route_that_only_logs() -> None:
         assert "b0mb" not in repr(house.facts)
         tally = Tally()
         for fact in house.facts:
-            tally(fact)
+            tally.tell(fact)
         assert tally.screened == {("violence", "logged"): 1}
 
 

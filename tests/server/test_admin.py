@@ -394,8 +394,8 @@ async def test_metrics_are_what_was_counted(tmp_path: Path) -> None:
         await at.house.ask()
         await at.house.ask(b'{"model":"openai/gpt-oss-120b","messages":[]}')
         for fact in at.house.facts:
-            at.tally(fact)
-        at.tally(PromptScreened(0.0, "r", "local", ("violence", "rude"), is_blocked=True))
+            at.tally.tell(fact)
+        at.tally.tell(PromptScreened(0.0, "r", "local", ("violence", "rude"), is_blocked=True))
         answer = await at.ask("GET", "/metrics")
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
         found = samples(answer.body)

@@ -212,7 +212,7 @@ async def test_usage_is_told_once() -> None:
         assert merged.parts == 7
         tally = Tally()
         for fact in house.facts:
-            tally(fact)
+            tally.tell(fact)
         assert tally.tokens["prompt"] == 1001
         assert sum(tally.requests.values()) == tally.requests["upstream"] == 7
         assert sum(tally.calls.values()) == 1

@@ -117,9 +117,9 @@ async def test_rows_are_given_by_themselves() -> None:
     """Requests that are over reach the store within a window, in order, and nothing else does."""
     taken = Taken()
     rows = UsageRows(taken, Window(), now=lambda: 500.0, wall=lambda: 2_000.0)
-    rows(CallEnded(499.0, "req_1", 1, Deployment.of("groq", "org_x", "m"), "GROQ_API_KEY", 0.4))
-    rows(FACT)
-    rows(msgspec.structs.replace(FACT, request_id="req_2"))
+    rows.tell(CallEnded(499.0, "req_1", 1, Deployment.of("groq", "org_x", "m"), "GROQ_API_KEY", 0.4))
+    rows.tell(FACT)
+    rows.tell(msgspec.structs.replace(FACT, request_id="req_2"))
     assert taken.rows == []
     async with asyncio.timeout(10):
         while not taken.rows:  # noqa: ASYNC110 - it announces nothing

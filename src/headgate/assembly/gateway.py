@@ -66,7 +66,7 @@ def make_gateway(
     gate = make_gate(settings, catalog, dice or random.Random(secrets.randbits(64)), rows, policy)
     stories, connections = Stories(), _all_connections(settings, environment or {})
     usage = None if store is None else usage_rows(store, clock, keeps_quota=keeps_quota)
-    observe = _tell((stories, *(() if usage is None else (usage,)), *observers))
+    observe = _tell((stories.tell, *(() if usage is None else (usage.tell,)), *observers))
     cache, sweeper = make_cache(settings, clock, observe), sweeper_of(settings, clock)
     driver = _driver(settings, gate, clock, connections, observe, recorder)
     keeping = keeping_of(store, usage, gate, clock, settings, catalog, keeps_quota=keeps_quota, tell=tell)

@@ -86,7 +86,7 @@ async def _serve(settings: "Settings", bound: "socket.socket", store: "SqliteSto
     try:
         gateway = make_gateway(
             settings,
-            observers=(tally,) if settings.admin.enabled else (),
+            observers=(tally.tell,) if settings.admin.enabled else (),
             upstream=upstream,
             environment=os.environ,
             store=store,

@@ -48,13 +48,16 @@ LEAST_TARGET_S: Final[Seconds] = 2.0
 
 def weight(prompt: PromptSize) -> float:
     """The prompt's tokens by average ratios, before what is learned of the model."""
+    latin, digits, messages = prompt.latin * PER_LATIN, prompt.digits * PER_DIGIT, prompt.messages * PER_MESSAGE
+    if not (prompt.indic or prompt.han or prompt.other or prompt.tools or prompt.images):  # as most are
+        return latin + digits + messages
     return (
-        prompt.latin * PER_LATIN
-        + prompt.digits * PER_DIGIT
+        latin
+        + digits
         + prompt.indic * PER_INDIC
         + prompt.han * PER_HAN
         + prompt.other * PER_OTHER
-        + prompt.messages * PER_MESSAGE
+        + messages
         + prompt.tools * PER_TOOL
         + prompt.images * PER_IMAGE
     )

@@ -67,7 +67,7 @@ class Stories:
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(list[Fact]).decode
 
-    def __call__(self, fact: Fact) -> None:
+    def tell(self, fact: Fact) -> None:
         """Remember a fact; the oldest goes when there are too many."""
         new = self._new
         new.append(fact)

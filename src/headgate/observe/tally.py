@@ -51,7 +51,7 @@ class Tally:
         self._deliveries: Counter[tuple[str, str]] = Counter()
         self._screened: Counter[tuple[str, str]] = Counter()
 
-    def __call__(self, fact: Fact) -> None:
+    def tell(self, fact: Fact) -> None:
         """Count a fact."""
         new = self._new
         new.append(fact)

@@ -49,7 +49,7 @@ class UsageRows:
         self.window = window
         window.join(self.flush)
 
-    def __call__(self, fact: Fact) -> None:
+    def tell(self, fact: Fact) -> None:
         """Put a request aside that is over; one that was asked for several is told by those. Called in the loop that
         serves."""
         if type(fact) is RequestFinished and not fact.parts:

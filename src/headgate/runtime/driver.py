@@ -88,6 +88,7 @@ class Driver:
     ) -> None:
         self.gate = gate
         self.clock = clock
+        self.now = clock.now
         self.observe = observe
         self.recorder = recorder
         self._connections = connections
@@ -128,7 +129,7 @@ class Driver:
 
     def turn(self, run: "Run", event: e.Event) -> list[a.Action]:
         """Feed one event, then let in whoever can be let in now."""
-        now = self.clock.now()
+        now = self.now()
         actions = advance(self.gate, run.journey, event, now, self.observe, self.recorder)
         if actions and type(actions[-1]) is a.Enqueue:
             run.wakes = asyncio.get_running_loop().create_future()
@@ -162,12 +163,12 @@ class Driver:
             self._timer = None
         self._timer_at = at
         if at < NEVER:
-            in_s = max(0.0, at - self.clock.now())
+            in_s = max(0.0, at - self.now())
             self._timer = asyncio.get_running_loop().call_later(in_s, self._timer_fired)
 
     def _timer_fired(self) -> None:
         self._timer, self._timer_at = None, NEVER
-        self.admit(self.clock.now())
+        self.admit(self.now())
 
     # Calls -----------------------------------------------------------------------------------------------------------
 
@@ -259,7 +260,7 @@ class Run(msgspec.Struct, eq=False):
         """What came of an action that is no call."""
         match action:
             case a.Sleep():
-                await asyncio.sleep(max(0.0, action.until - self.driver.clock.now()))
+                await asyncio.sleep(max(0.0, action.until - self.driver.now()))
                 return e.Woke()
             case a.Verify():
                 return e.Verified(self.errand.check(self.bodies[action.call]))
@@ -324,7 +325,7 @@ class Run(msgspec.Struct, eq=False):
 
     async def call(self, action: a.Call) -> e.Event:
         """Make a buffered call; the reply's body is kept for its answer."""
-        driver, errand, started_at = self.driver, self.errand, self.driver.clock.now()
+        driver, errand, started_at = self.driver, self.errand, self.driver.now()
         connection = driver.connection(action)
         try:
             body = errand.write(action, driver.gate.models[action.deployment.model], connection.dialect)
@@ -343,7 +344,7 @@ class Run(msgspec.Struct, eq=False):
             self.started = False
             return e.Failed(action.number, exchange.broken(error.kind, written=error.written))
         finally:
-            self.upstream_s += driver.clock.now() - started_at
+            self.upstream_s += driver.now() - started_at
         self.started = False
         event, self.bodies[action.number] = exchange.whole(
             errand, action, connection.dialect, response.status, response.headers, response.body, driver.clock.wall
@@ -354,7 +355,7 @@ class Run(msgspec.Struct, eq=False):
 
     async def open(self, action: a.Call) -> e.Event | None:
         """Open a stream and read to its first token. None: it began; otherwise how the call ended without one."""
-        driver, errand, started_at = self.driver, self.errand, self.driver.clock.now()
+        driver, errand, started_at = self.driver, self.errand, self.driver.now()
         connection = driver.connection(action)
         try:
             body = errand.write(action, driver.gate.models[action.deployment.model], connection.dialect)
@@ -378,7 +379,7 @@ class Run(msgspec.Struct, eq=False):
         except TimeoutError:
             return self._ended(action, Failure(FailureKind.TOO_SLOW, message="no token in time"))
         finally:
-            self.upstream_s += driver.clock.now() - started_at
+            self.upstream_s += driver.now() - started_at
 
     async def _to_first_token(self, action: a.Call, stream: Stream) -> e.Event | None:
         if stream.status != exchange.OK or not stream.headers.get("content-type", "").startswith("text/event-stream"):

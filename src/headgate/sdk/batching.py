@@ -36,7 +36,7 @@ async def results_of(
     if at_once < 1:
         raise InvalidRequest("`concurrency` must be at least 1.", "concurrency")
     done: dict[str, BatchResult] = {}
-    ask, until = LineDoor(gateway.beside(intake)), gateway.clock.now() + within_s
+    ask, until = LineDoor(gateway.beside(intake)), gateway.now() + within_s
     async for each in run_lines(lines.values(), ask, gateway.clock, concurrency=at_once, until=until):
         answer, name = each.answer, each.line.custom_id
         done[name] = BatchResult(name, each.is_done, answer.status, answer.request_id, answer.body)

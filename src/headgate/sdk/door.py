@@ -262,7 +262,7 @@ class Headgate(Large):
             yield Done(answer)
 
     def _understand(self, gateway: Gateway, body: bytes) -> tuple[Request, Chat, Controls, Wish | None]:
-        asking, now = Asking(gateway), gateway.clock.now()
+        asking, now = Asking(gateway), gateway.now()
         with asking.understood():
             chat = parse_chat(body)
             controls = asking.controls(chat.controls)

@@ -41,7 +41,7 @@ async def vectors_of(
             size = own_dimensions(asked)
             vectors = await asyncio.to_thread(_own, asked, size)  # the first of all imports numpy
             return Embeddings(vectors=vectors, **own_facts(asked.model, asking.name, controls.inactive))
-        found = request_of(asking, asked, controls, asking.gateway.clock.now())
+        found = request_of(asking, asked, controls, asking.gateway.now())
     answered = await asking.gateway.driver.ask(asking.allowed(found), EmbeddingsErrand(asked))
     body = brought(answered)
     try:

@@ -78,7 +78,7 @@ async def transcript_of(
         sound = None if file is None else await _sound(asking, spool, file, filename)
         wants_all = not ask.granularities
         errand = AudioErrand(ask, sound, secrets.token_hex(BOUNDARY_BYTES), wants_all=wants_all)
-        request = asking.allowed(request_of(asking, ask, errand.reserved_s, controls, asking.gateway.clock.now()))
+        request = asking.allowed(request_of(asking, ask, errand.reserved_s, controls, asking.gateway.now()))
         answered = await asking.gateway.driver.ask(request, errand)
     return _transcript(asking, answered, sound, controls.inactive)
 

@@ -201,7 +201,7 @@ class _Work:
     async def answers(self) -> AsyncGenerator[Outcome, None]:
         """In order. What the source raises is raised when everything before it has been given out."""
         gateway = await self._open()
-        self._until = gateway.clock.now() + self._wishes.within_s
+        self._until = gateway.now() + self._wishes.within_s
         feeding = asyncio.create_task(self._feed(gateway), name="chat_many")
         try:
             while self._window or not self._is_over:
@@ -252,7 +252,7 @@ class _Work:
             return not under_way
         gate, kinds = gateway.driver.gate, self._kinds.values()
         return gate.room.waiting() < MOST_WAITING and under_way < at_once(
-            gate, kinds, gateway.clock.now(), self._takes_s
+            gate, kinds, gateway.now(), self._takes_s
         )
 
     def _begin(self, gateway: Gateway, asked: Asked) -> None:
@@ -328,7 +328,7 @@ class _Work:
         """Errands that tell what kind of request is asked, and when it left the waiting room."""
 
         def began() -> None:
-            began_at.append(gateway.clock.now())
+            began_at.append(gateway.now())
             self._changed.set()
 
         def make(request: Request, chat: Chat, handling: HandlingSettings) -> ChatErrand:

@@ -30,7 +30,7 @@ async def verdicts_of(
     with asking.understood():
         asked = parse_moderation(call_body({"input": texts, "model": model}, options))
         controls = asking.controls(asked.controls)
-        cases = asking.allowed(cases_of(asking, asked, controls, asking.gateway.clock.now()))
+        cases = asking.allowed(cases_of(asking, asked, controls, asking.gateway.now()))
     outcome = await judge(asking, cases)
     judged = [outcome] if isinstance(outcome, Answered) else outcome
     for answered in judged:

@@ -16,7 +16,7 @@ async def sound_of(asking: Asking, fields: Mapping[str, object], options: Mappin
     with asking.understood():
         asked = parse_speech(call_body(fields, options))
         controls = asking.controls(asked.controls)
-        found = request_of(asking, asked, controls, asking.gateway.clock.now())
+        found = request_of(asking, asked, controls, asking.gateway.now())
     errand = SpeechErrand(asked)
     answered = await asking.gateway.driver.ask(asking.allowed(found), errand)
     body = brought(answered)

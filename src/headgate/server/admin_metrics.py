@@ -54,7 +54,7 @@ class _Collector:
 def _of_gateway(visit: AdminVisit) -> "Iterable[Metric]":
     tally, gateway = visit.tally, visit.gateway
     gate = gateway.driver.gate
-    now = gateway.clock.now()
+    now = gateway.now()
     yield _counter("requests", "Requests that are over, by source of the answer", ["source"], _by(tally.requests))
     calls = (((provider, outcome), count) for (provider, outcome), count in tally.calls.items())
     yield _counter("calls", "Upstream exchanges, by provider and outcome", ["provider", "outcome"], calls)

@@ -129,7 +129,7 @@ def too_large(most: int) -> Refusal:
 
 async def _answer(visit: Visit, taken: Taken) -> None:
     gateway, identity = visit.gateway, visit.identity
-    started_at = gateway.clock.now()
+    started_at = gateway.now()
     try:
         controls = read_controls(visit.scope["headers"], taken.ask.controls, identity)
     except InvalidControl as problem:

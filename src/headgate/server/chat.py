@@ -57,7 +57,7 @@ def answer(
     form: Form | None = None,
 ) -> Awaitable[None]:
     """Answer one request. Gives what is to be awaited, since every coroutine around another costs a call's time."""
-    started_at = gateway.clock.now()
+    started_at = gateway.now()
     body = body_now(scope, headers, gateway.max_body_bytes)
     if body is None:
         return _received(gateway, scope, receive, send, headers, identity, name, started_at, form)
@@ -134,7 +134,7 @@ async def _answer(
         answered = await asked(gateway, request, errand, wish, identity.own_key)
         marks = _marks(answered, overhead_s(gateway, answered, started_at), controls, errand, translation, wish)
         if answered.stream is not None:
-            watch.limit(request.deadline_at - gateway.clock.now())
+            watch.limit(request.deadline_at - gateway.now())
             if form is not None:
                 marks += form.lines(name)
             await _stream(send, answered.stream, marks, translation)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import urllib.parse
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -274,10 +274,12 @@ class Shared:
 class Connection(HttpToolsProtocol):
     """Counts what comes before a body. Raising in a parser's callback ends the connection with `send_400_response`."""
 
-    shared: ClassVar[Shared]
+    shared: Shared
+    """Set for the class; each has it as its own too, where it is found sooner."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.shared = self.shared
         self.headers = []
         self.url = b""
         self.idle_since: Instant = NEVER

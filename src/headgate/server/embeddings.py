@@ -100,7 +100,7 @@ async def _local(visit: Visit, asked: Embeddings, started_at: float) -> None:
     answer = await watched(visit, asyncio.to_thread(_body, asked, dimensions))  # the first of all imports numpy
     if answer is None:
         return
-    spent_s = visit.gateway.clock.now() - started_at
+    spent_s = visit.gateway.now() - started_at
     marks = local_labels(visit.name, LOCAL_EMBEDDINGS, overhead_s=spent_s)
     await send_whole(visit.scope, visit.send, 200, lines_of([JSON]) + marks, answer)
 

@@ -45,7 +45,7 @@ def json_door(work: Worker) -> Callable[[Visit], Awaitable[None]]:
     """The door of an endpoint that takes JSON."""
 
     async def door(visit: Visit) -> None:
-        started_at = visit.gateway.clock.now()
+        started_at = visit.gateway.now()
         body = await read_json(visit.scope, visit.receive, visit.headers, visit.gateway.max_body_bytes)
         if isinstance(body, Refusal):
             await visit.refuse(body)

@@ -84,6 +84,7 @@ class Gateway:
         self.stories = stories
         self.catalog = catalog
         self.clock = clock
+        self.now = clock.now
         self.upstream = upstream
         self.handling = handling
         self.audio = audio
@@ -160,7 +161,7 @@ class Gateway:
         """Whether requests can be answered by a model, as far as is known without asking."""
         gate = self.driver.gate
         keys = len(gate.pool.keys) - len(gate.pool.removed)
-        brown_out = gate.brown_out(self.clock.now())
+        brown_out = gate.brown_out(self.now())
         ready = keys > 0 and not brown_out
         fault = None if self.store is None else self.store.health().fault
         told = Readiness(

@@ -61,7 +61,7 @@ async def limits(visit: Visit) -> None:
     """`GET /limits`."""
     gateway, identity = visit.gateway, visit.identity
     sees_all = identity.admin or gateway.door.is_open
-    shown = limits_shown(gateway.driver.gate, gateway.clock.now(), own_key=identity.own_key_id, sees_all=sees_all)
+    shown = limits_shown(gateway.driver.gate, gateway.now(), own_key=identity.own_key_id, sees_all=sees_all)
     await visit.reply(msgspec.json.encode(shown))
 
 

@@ -54,7 +54,7 @@ async def run_skill(visit: Visit, body: bytes, started_at: float) -> None:
     if answer is None:
         return
     asked = f"{LOCAL_MODEL}/{row.name}"
-    spent_s = visit.gateway.clock.now() - started_at
+    spent_s = visit.gateway.now() - started_at
     _note(visit, asked, controls, spent_s)
     marks = local_labels(visit.name, asked, overhead_s=spent_s)
     await send_whole(visit.scope, visit.send, 200, lines_of([JSON]) + marks, answer)
@@ -89,7 +89,7 @@ def _note(visit: Visit, asked: str, controls: Controls, spent_s: float) -> None:
     """The request's story: it was answered here, by nobody else."""
     gateway = visit.gateway
     tenant = controls.tenant or visit.identity.tenant
-    now = gateway.clock.now()
+    now = gateway.now()
     gateway.driver.observe(
         RequestFinished(
             now,

@@ -57,7 +57,7 @@ async def moderations(visit: Visit, body: bytes, started_at: float) -> None:
         await send_whole(visit.scope, visit.send, *told(gateway, failed, marks))
         return
     answer = body_of(visit, cases)
-    spent_s = max(0.0, gateway.clock.now() - started_at - max(each.upstream_s for each in judged))
+    spent_s = max(0.0, gateway.now() - started_at - max(each.upstream_s for each in judged))
     marks = labels_of_many(judged, visit.name, overhead_s=spent_s)
     await send_whole(visit.scope, visit.send, 200, lines_of([JSON]) + marks, answer)
 

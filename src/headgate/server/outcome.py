@@ -26,7 +26,7 @@ _OURS: Final = frozenset({b"x-request-id", b"request-id"})
 
 def overhead_s(gateway: Gateway, answered: Answered, started_at: float) -> float:
     """Time that was neither the upstream's nor spent waiting."""
-    return max(0.0, gateway.clock.now() - started_at - answered.upstream_s - answered.journey.waited_s)
+    return max(0.0, gateway.now() - started_at - answered.upstream_s - answered.journey.waited_s)
 
 
 def told(gateway: Gateway, answered: Answered, marks: bytes, form: Form | None = None) -> Outgoing:

@@ -82,7 +82,7 @@ async def _fetched(gateway: Gateway, request: Request, model: str, text: str) ->
     """A provider's vector, asked for as the tenant's own request; None where none comes at once."""
     asked = parse_embeddings(_encode({"model": model, "input": text, "encoding_format": "float"}))
     asker = _Asker(gateway, Identity(tenant=request.tenant), f"{request.id}-similar")
-    now = gateway.clock.now()
+    now = gateway.now()
     made = request_of(asker, asked, NO_CONTROLS, now)
     if isinstance(made, Refusal):
         return None
