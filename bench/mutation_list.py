@@ -221,7 +221,7 @@ MUTATIONS: Final = (
         "unknown usage settles the whole reservation",
         "decide/settling.py",
         "    metered = first_s = None\n",
-        "    metered, first_s = Usage(0, 0).metered, None\n",
+        "    metered, first_s = Usage(0, 0).metered(), None\n",
         4,
     ),
     Mutation(

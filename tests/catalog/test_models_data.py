@@ -195,7 +195,7 @@ def test_models_of_other_providers_say_what_their_provider_calls_them() -> None:
     others = [model for model in default_catalog().with_chain(chain).all() if model.provider != "groq"]
     assert {model.provider for model in others} == set(chain) - {"groq"}
     for model in others:
-        assert model.id == f"{model.provider}/{model.sent_as}"
+        assert model.id == f"{model.provider}/{model.sent_as()}"
         assert model.is_running
         if model.kind is Kind.CHAT:
             assert (model.output_nanousd_per_mtok is None) == (model.provider == "openrouter")

@@ -66,7 +66,7 @@ def test_own_server_says_more_of_its_model(tmp_path: Path) -> None:
     more = '[models."ollama/llama-local"]\ncontext_window_tokens = 8_000\ntiers = ["fast"]\n'
     model = catalog_of(load_settings(written(tmp_path, OWN_SERVER + more), {})).model("llama-local")
     assert model is not None
-    assert (model.provider, model.sent_as, model.context_window_tokens) == ("ollama", "llama-local", 8_000)
+    assert (model.provider, model.sent_as(), model.context_window_tokens) == ("ollama", "llama-local", 8_000)
 
 
 def test_known_provider_may_stand_in_the_file(tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ def _names(models: Mapping[str, Model]) -> dict[str, Model]:
     """
     derived: dict[str, Model | None] = {}
     for model in models.values():
-        for name in {model.id.rpartition("/")[2], f"{model.provider}/{model.sent_as}"} - {model.id}:
+        for name in {model.id.rpartition("/")[2], f"{model.provider}/{model.sent_as()}"} - {model.id}:
             known = derived.get(name, model)
             if known is None or known.provider == model.provider:
                 derived[name] = model if known is model else None

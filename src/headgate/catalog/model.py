@@ -83,7 +83,6 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     speech_nanousd_per_mchar: Natural | None = None
     limits: dict[Name, dict[Dimension, Positive]] = {}
 
-    @property
     def sent_as(self) -> str:
         """The model's name in requests to its provider."""
         return self.wire_id or self.id

@@ -47,7 +47,6 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     fits_now: bool = True
     fixed: Amounts | None = None
 
-    @property
     def amounts(self) -> Amounts:
         return self.fixed or Amounts(self.prompt_tokens, self.cap_tokens)
 
@@ -146,7 +145,6 @@ class Journey(msgspec.Struct, gc=False):
         self.reservations += 1
         return f"{self.request.id}#{self.reservations}"
 
-    @property
     def why(self) -> str:
         """Why the answer is not simply the first choice's: the last failure on the way to it, or what was known."""
         if self.failure is not None:

@@ -99,7 +99,7 @@ def reserve(journey: Journey, plan: Plan) -> Actions:
     """Ask the ledger for the plan's amounts."""
     journey.phase = _RESERVING
     journey.plan = plan
-    return (a.Reserve(plan.deployment, journey.next_reservation(), plan.amounts),)
+    return (a.Reserve(plan.deployment, journey.next_reservation(), plan.amounts()),)
 
 
 def wait(gate: "Gate", journey: Journey, now: Instant) -> Actions:
@@ -243,7 +243,7 @@ def _replied(gate: "Gate", journey: Journey, event: e.Replied, now: Instant) -> 
         journey.failed = plan
         journey.last_key = call.key
         return (*books, a.Verify(call.number))
-    return (*books, *answer(journey, call.number, journey.why, now))
+    return (*books, *answer(journey, call.number, journey.why(), now))
 
 
 def _larger(gate: "Gate", journey: Journey, plan: Plan, now: Instant) -> Actions | None:
@@ -297,7 +297,7 @@ def _considered(gate: "Gate", journey: Journey, event: e.Considered, now: Instan
 
 def _verified(gate: "Gate", journey: Journey, event: e.Verified, now: Instant) -> Actions:
     if not event.problem:
-        return answer(journey, journey.checked_call, journey.why, now)
+        return answer(journey, journey.checked_call, journey.why(), now)
     assert journey.failed is not None
     at = journey.failed.deployment
     journey.tried += (Tried(at.provider, at.model, FailureKind.INVALID_JSON, round(journey.checked_s * 1000)),)

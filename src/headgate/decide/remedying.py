@@ -246,7 +246,7 @@ def _go(view: View, find: Callable[[View], Plan | None]) -> Actions:
 def _reserve(journey: Journey, plan: Plan) -> Actions:
     journey.phase = Phase.RESERVING
     journey.plan = plan
-    return (a.Reserve(plan.deployment, journey.next_reservation(), plan.amounts),)
+    return (a.Reserve(plan.deployment, journey.next_reservation(), plan.amounts()),)
 
 
 def _wait(view: View) -> Actions:

@@ -99,15 +99,18 @@ def plan_at(
         return None
     ledger = gate.ledger
     priority = journey.request.priority
+    waiting = gate.room.waiting_for(deployment.id, priority)
     if priority is _BACKGROUND:
         room = room_beside(ledger.view(deployment, now), prompt, gate.policy.background_keeps)
+    elif not waiting and ledger.surely_fits(deployment, prompt, ask, now):
+        return Plan(deployment, prompt, ask, ask)
     else:
         room = ledger.room(deployment, prompt, now)
-    if room >= ask and not gate.room.waiting_for(deployment.id, priority):
+    if room >= ask and not waiting:
         return Plan(deployment, prompt, ask, ask)
     floor = least(gate, journey, model.id, ask)
     if room >= floor:
-        others = gate.room.waiting_for(deployment.id, priority) + ledger.open_count(deployment)
+        others = waiting + ledger.open_count(deployment)
         share = int(room * FILLED_SHARE) // (1 + others)
         return Plan(deployment, prompt, min(ask, max(floor, share)), ask)
     ceiling = ledger.ceiling(deployment, prompt)

@@ -60,7 +60,7 @@ def replied(gate: "Gate", journey: Journey, call: OpenCall, event: e.Replied, no
     deployment, cap_tokens, usage = plan.deployment, plan.cap_tokens, reply.usage
     metered = first_s = None
     if usage is not None:
-        metered, first_s = usage.metered, _first_s(call, usage, now)
+        metered, first_s = usage.metered(), _first_s(call, usage, now)
         journey.usage = usage
         journey.cost_nanousd += gate.models[deployment.model].cost_nanousd(usage)
     concluded = a.Conclude(

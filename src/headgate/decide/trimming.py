@@ -79,7 +79,7 @@ def halved(gate: "Gate", journey: Journey, failed: Plan, now: Instant) -> tuple[
     if plan is None:
         return None
     ends_at = min(request.patience_until, request.deadline_at - gate.policy.least_call_s)
-    if not plan.fits_now and now + gate.ledger.wait_s(place, plan.amounts, now) > ends_at:
+    if not plan.fits_now and now + gate.ledger.wait_s(place, plan.amounts(), now) > ends_at:
         return None
     return target, plan
 

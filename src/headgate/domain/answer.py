@@ -26,7 +26,6 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     audio_s: int = 0
     characters: int = 0
 
-    @property
     def metered(self) -> Amounts:
         """What the provider's limiter counts for this call."""
         fresh_tokens = self.prompt_tokens - self.cached_tokens

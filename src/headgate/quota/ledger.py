@@ -234,6 +234,11 @@ class Ledger:
         """How long until the amounts could be reserved: 0.0 for now, NEVER for more than a whole limit."""
         return wait_in(self.view(deployment, now), need_of(amounts))
 
+    def surely_fits(self, deployment: Deployment, input_tokens: int, output_tokens: int, now: Instant) -> bool:
+        """Whether so much plainly fits now; False says that `room` must be asked."""
+        need = (1, input_tokens + output_tokens, input_tokens, output_tokens, 0)
+        return (self._meters.get(deployment.id) or self._add(deployment)).surely_fits(need, now)
+
     def room(self, deployment: Deployment, input_tokens: int, now: Instant) -> int:
         """The largest output in tokens that fits now beside this input; -1 if not even the request does."""
         return (self._meters.get(deployment.id) or self._add(deployment)).room(input_tokens, now)

@@ -107,6 +107,17 @@ class Meter:
         )
         return View(self.deployment.id, ready_in_s, rows)
 
+    def surely_fits(self, need: Need, now: Instant) -> bool:
+        """Whether this would fit even if nothing had drained since the buckets were looked at: then it fits. Where
+        plenty is left, which is as a rule, that is known in a fourth of the time that `room` takes."""
+        cooldown = self.cooldown
+        if cooldown is not None and cooldown.until > now:
+            return False
+        for bucket in self.buckets:  # noqa: SIM110 - a generator costs as much as the rest
+            if bucket.level + need[bucket.selector] > bucket.limit:
+                return False
+        return True
+
     def room(self, input_tokens: int, now: Instant | None) -> int:
         """The largest output that fits beside this input, on empty buckets for None; -1 when not even the request does.
 

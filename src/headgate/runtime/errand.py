@@ -97,7 +97,7 @@ class ChatErrand:
         return to_upstream(
             chat,
             dialect=dialect,
-            model=model.sent_as,
+            model=model.sent_as(),
             max_completion_tokens=call.cap_tokens,
             service_tier=call.service_tier,
             cleaned=cleaned,

@@ -37,7 +37,7 @@ class Sound(msgspec.Struct, frozen=True):
 
 def _writes_verbose(model: Model) -> bool:
     """Whether a model tells the times of what it heard."""
-    return "whisper" in model.sent_as.lower()
+    return "whisper" in model.sent_as().lower()
 
 
 class FormUpload:
@@ -118,7 +118,7 @@ class AudioErrand:
         wanted = VERBOSE if self._wants_all and verbose else ask.response_format
         asked = format_from(wanted, writes_verbose=verbose, length_known=length_known)
         self._asked[call.number] = _Asked(asked, model.min_billed_audio_s)
-        parts = form_parts(ask, model=model.sent_as, response_format=asked)
+        parts = form_parts(ask, model=model.sent_as(), response_format=asked)
         head = form_head(self._boundary, parts, None if sound is None else sound.extension)
         tail = form_tail(self._boundary, has_file=sound is not None)
         return head + tail if sound is None else FormUpload(head, sound.spool, tail)

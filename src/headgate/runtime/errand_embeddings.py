@@ -31,7 +31,7 @@ class EmbeddingsErrand:
         self._asked = asked
 
     def write(self, call: a.Call, model: Model, dialect: Dialect) -> bytes:  # noqa: ARG002
-        return embeddings_to_upstream(self._asked, model=model.sent_as)
+        return embeddings_to_upstream(self._asked, model=model.sent_as())
 
     def read(self, call: a.Call, body: bytes, headers: Mapping[str, str]) -> Reply | Failure:  # noqa: ARG002
         found = read_embeddings(body, self._asked.count)

@@ -34,7 +34,7 @@ class SpeechErrand:
         self.sound_type = ANY_SOUND
 
     def write(self, call: a.Call, model: Model, dialect: Dialect) -> bytes:  # noqa: ARG002
-        return speech_to_upstream(self._asked, model=model.sent_as)
+        return speech_to_upstream(self._asked, model=model.sent_as())
 
     def read(self, call: a.Call, body: bytes, headers: Mapping[str, str]) -> Reply | Failure:  # noqa: ARG002
         """Providers tell no usage of speech. Characters are what is billed, and what Groq's limits count as tokens."""

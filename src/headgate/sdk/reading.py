@@ -141,7 +141,7 @@ def _answer(
         calls=journey.calls,
         fitted=journey.fitted if source is Source.UPSTREAM else None,
         cost_usd=Decimal(journey.cost_nanousd) / NANO,
-        reason=finish.reason or journey.why,
+        reason=finish.reason or journey.why(),
         cache=answered.cache,
         age_s=answered.age_s,
         request_id=journey.request.id,

@@ -95,7 +95,7 @@ def _begun(
     if type(body) is Refusal:
         return _refuse(scope, send, body, name, form)
     ready = gateway.ready
-    if ready is not None and form is None and not ready.is_empty:
+    if ready is not None and form is None and not ready.is_empty():
         digest = ready.digest(scope["headers"], identity, scope["path"], body)
         found = None if digest is None else ready.take(digest, name, started_at)
         if found is not None:

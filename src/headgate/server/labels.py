@@ -114,7 +114,7 @@ def steady_labels(answered: Answered) -> str:
         None if served is None else served.model,
         journey.attempts if call is None else journey.attempts + 1,  # a stream: its one attempt is not over yet
         journey.calls,
-        "" if finish.ending is _ABANDONED else finish.reason or journey.why,
+        "" if finish.ending is _ABANDONED else finish.reason or journey.why(),
         answered.cache,
     )
 

@@ -68,7 +68,6 @@ class ReadyAnswers:
         self._observe = observe
         self._spaces: dict[tuple[str, bool, str], bytes] = {}
 
-    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to look for."""
         return self._cache.memory.entries == 0

@@ -111,7 +111,7 @@ class Conservation(Invariant):
 
     def told(self, fact: Fact) -> None:
         if isinstance(fact, CallEnded) and fact.usage is not None:
-            metered = fact.usage.metered
+            metered = fact.usage.metered()
             self.rows += metered.input_tokens + metered.output_tokens
             cost = self.gate.models[fact.deployment.model].cost_nanousd(fact.usage)
             self.cost[fact.request_id] = self.cost.get(fact.request_id, 0) + cost
