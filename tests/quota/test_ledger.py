@@ -153,6 +153,26 @@ def test_room_is_exactly_what_can_be_reserved(spent: list[tuple[int, int]], late
 
 
 @given(
+    spent=st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 900)), max_size=6),
+    later=st.floats(-10.0, 100.0),
+    ask=st.tuples(st.integers(0, 7500), st.integers(0, 1000)),
+)
+def test_what_surely_fits_is_granted(spent: list[tuple[int, int]], later: float, ask: tuple[int, int]) -> None:
+    """The quick look says yes only to what the ledger grants, and never while a deployment cools; where nothing has
+    drained it says all that `room` says."""
+    books = ledger(QWEN)
+    for i, (taken, made) in enumerate(spent):
+        books.reserve(HERE, f"s{i}", Amounts(taken, made), 0.0)
+    assert books.surely_fits(HERE, *ask, 0.0) == (books.room(HERE, ask[0], 0.0) >= ask[1])
+    fits = books.surely_fits(HERE, *ask, later)
+    assert not fits or books.room(HERE, ask[0], later) >= ask[1]
+    if fits:
+        held(books.reserve(HERE, "more", Amounts(*ask), later))
+    books.cool(HERE, later + 1.0, CooldownSource.GUESSED, later, "test")
+    assert not books.surely_fits(HERE, 1, 1, later)
+
+
+@given(
     spent=st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 900)), max_size=8),
     ask=st.tuples(st.integers(0, 7000), st.integers(0, 1000)),
     origin=st.sampled_from([0.0, 1e6, 1.8e9]),
@@ -178,6 +198,7 @@ def test_questions_change_nothing() -> None:
     for now in (1.0, 7.3, 2.0):
         books.wait_s(HERE, Amounts(5000, 100), now)
         books.room(HERE, 10, now)
+        books.surely_fits(HERE, 10, 10, now)
         books.cooldown(HERE, now)
         books.view(HERE, now)
     assert books.snapshot() == before

@@ -251,9 +251,7 @@ class _Work:
         if not under_way or not self._kinds:
             return not under_way
         gate, kinds = gateway.driver.gate, self._kinds.values()
-        return gate.room.waiting() < MOST_WAITING and under_way < at_once(
-            gate, kinds, gateway.now(), self._takes_s
-        )
+        return gate.room.waiting() < MOST_WAITING and under_way < at_once(gate, kinds, gateway.now(), self._takes_s)
 
     def _begin(self, gateway: Gateway, asked: Asked) -> None:
         try:
