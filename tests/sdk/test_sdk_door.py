@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from tests.running_gateway import KEYS, QUICK, SHORT
@@ -313,3 +314,30 @@ async def test_controls_that_are_not_active_yet_are_named() -> None:
     async with gate_over() as gate:
         answer = await gate.chat("Hello", model=MODEL, quality="high", track="t", session="s1")
     assert set(answer.inactive) == {"quality", "track"}
+
+
+async def test_closing_a_gate_that_is_starting() -> None:
+    """Nothing goes on running behind it, and whoever comes later is told so."""
+    settings = load_settings(None, {})
+    gate = Headgate(settings, simulate=True)
+    asked = asyncio.create_task(gate.chat("Hello", model=MODEL))
+    await asyncio.sleep(0)
+    await gate.close()
+    await asyncio.wait([asked])
+    assert gate._gateway is None
+    assert gate._simulator is None
+    with pytest.raises(HeadgateError, match="closed"):
+        await gate.start()
+
+
+async def test_start_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A store that was opened is let go of: the same file serves the next gate."""
+    words, path = tmp_path / "words.txt", tmp_path / "kept.sqlite3"
+    toml = f'[store]\nenabled = true\npath = "{path}"\n[local.safety]\nfiles = ["{words}"]\n'
+    (tmp_path / "headgate.toml").write_text(toml, encoding="utf-8")
+    settings = load_settings(tmp_path / "headgate.toml", {})
+    with pytest.raises(InvalidSettings, match="words"):
+        await Headgate(settings, simulate=True).start()
+    words.write_text("forbidden phrase\n", encoding="utf-8")
+    async with Headgate(settings, simulate=True) as gate:
+        assert (await gate.chat("Hello", model=MODEL)).source is Source.UPSTREAM

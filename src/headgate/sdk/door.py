@@ -116,26 +116,42 @@ class Headgate(Large):
             raise HeadgateError("This gate is closed. Make another one.")
         self._loop, self._starting = loop, self._starting or asyncio.Lock()
         async with self._starting:
+            if self._is_closed:
+                raise HeadgateError("This gate is closed. Make another one.")
             if self._gateway is None:
-                settings = self.settings
-                store = await asyncio.to_thread(_store_of, settings, simulated=self._simulates)
-                if self._simulates:
-                    settings, self._simulator = await start_simulator(settings)
-                upstream = UPSTREAM if self._simulates else GROQ
-                gateway = make_gateway(
-                    settings,
-                    upstream=upstream,
-                    environment=os.environ,
-                    store=store,
-                    keeps_quota=not self._simulates,
-                )
-                await gateway.start()
-                self._gateway = gateway
+                self._gateway = await self._made()
         return self._gateway
+
+    async def _made(self) -> Gateway:
+        """A gateway that runs. Where it cannot, nothing of it is left behind."""
+        settings, store, simulator = self.settings, None, None
+        try:
+            store = await asyncio.to_thread(_store_of, settings, simulated=self._simulates)
+            if self._simulates:
+                settings, simulator = await start_simulator(settings)
+            gateway = make_gateway(
+                settings,
+                upstream=UPSTREAM if self._simulates else GROQ,
+                environment=os.environ,
+                store=store,
+                keeps_quota=not self._simulates,
+            )
+            await gateway.start()
+        except BaseException:
+            if simulator is not None:
+                await simulator.close()
+            if store is not None:
+                await store.close()
+            raise
+        self._simulator = simulator
+        return gateway
 
     async def close(self) -> None:
         """End every connection. May be called twice."""
         self._is_closed = True
+        if self._starting is not None:
+            async with self._starting:  # whoever is starting it finishes, and nobody begins
+                pass
         for task in (tasks := tuple(self._tasks)):
             task.cancel()
         if tasks:
