@@ -278,9 +278,11 @@ class Ledger:
         self, deployment: Deployment, seen: SeenLimits, sent: Note, *, at_stream_start: bool, now: Instant
     ) -> list[Change]:
         """Learn from the limit headers of a reply. For a buffered reply settle first; a stream's start comes before."""
-        self._tick(now)
+        if now != self._books.clock:  # as it is behind a settlement, which marks the deployment too
+            self._tick(now)
         meter = self._meters.get(deployment.id) or self._add(deployment)
-        self._mark(meter.deployment.id)
+        if meter.deployment.id not in self._changed:
+            self._mark(meter.deployment.id)
         changes: list[Change] = []
         if seen.limit_tokens != meter.seen_tokens or seen.limit_requests != meter.seen_requests:
             changes += headers.adopt_limits(meter, seen, self._plan_for, self._booked, now)
