@@ -267,6 +267,8 @@ def test_groq_keys_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> Non
         ({"GROQ_API_KEY_01": "a-key"}, "number the keys"),
         ({"GROQ_API_KEY_MAIN": "a-key"}, "number the keys"),
         ({"GROQ_API_KEY": "two words"}, "blanks"),
+        ({"GROQ_API_KEY": '"a-key"'}, "begins with a quote"),
+        ({"GROQ_API_KEY_2": "'a-key'"}, "begins with a quote"),
         ({"GROQ_API_KEY": "kéy"}, "characters that no key has"),
         ({"GROQ_API_KEY": "a-key", "GROQ_ORG_1": "a:b"}, "GROQ_ORG_1"),
         ({"GROQ_API_KEY": "a-key", "GROQ_ORG_3": "acme"}, "there is no GROQ_API_KEY_3"),

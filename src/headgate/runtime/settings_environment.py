@@ -38,6 +38,7 @@ _SERVICE_LINK = re.compile(r"HEADGATE_(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT_\d+
 _LINKED_PORT = re.compile(r"(?:tcp|udp|sctp)://")
 _NUMBER = re.compile(r"[1-9][0-9]{0,3}")
 _ORGANISATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_QUOTES = frozenset("\"'")
 _YES_NO: Final = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
@@ -131,6 +132,8 @@ def _key(environ: Mapping[str, str], variable: str, number: int, name: str) -> P
     if not is_sendable(text):
         what = "is too long, or has blanks or characters that no key has"
         raise InvalidSettings("environment", name, what, "set it to the key alone, as the provider shows it")
+    if text[0] in _QUOTES:  # which `docker run --env-file` and systemd pass on as they stand
+        raise InvalidSettings("environment", name, "begins with a quote, which no key does", "take the quotes out")
     owner = f"{variable.removesuffix('_API_KEY')}_ORG_{number}"
     organisation = environ.get(owner, "").strip() or None
     if organisation is not None and _ORGANISATION.fullmatch(organisation) is None:
