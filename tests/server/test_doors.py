@@ -525,6 +525,23 @@ async def test_stream_that_broke_before_anybody_saw_its_first_words() -> None:
         assert answer.body.endswith(b"data: [DONE]\n\n")
 
 
+@pytest.mark.parametrize(
+    "fault, code, said",
+    [
+        (Fault(F.STALLED, at=0.5), "deadline_exceeded", "x-headgate-deadline-ms"),
+        (Fault(F.RESET_MIDWAY, at=0.9), "upstream_failed", "broke off before its end"),
+    ],
+)
+async def test_stream_that_is_cut_short_says_by_what(fault: Fault, code: str, said: str) -> None:
+    """The last event of a stream whose time is over says so, and what gives it more."""
+    async with open_house(pretend(fault)) as house:
+        answer = await house.ask(chat(stream=True, cap=100), x_headgate_deadline_ms="900")
+    last = answer.body.strip().rpartition(b"\n\n")[2]
+    assert last.startswith(b"event: error\ndata: ")
+    error = msgspec.json.decode(last.partition(b"data: ")[2])["error"]
+    assert (error["code"], said in error["message"]) == (code, True)
+
+
 async def test_tenant_that_floods_is_held_back_alone() -> None:
     """A tenant's share of the house is bounded: it gets 429 with `retry-after`, which SDKs may repeat; others are
     served."""

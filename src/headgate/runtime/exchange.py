@@ -11,7 +11,7 @@ import msgspec
 from headgate.decide import events as e
 from headgate.decide.actions import Call
 from headgate.decide.settling import ABOUT_WORDS
-from headgate.domain.answer import Reply
+from headgate.domain.answer import RefusalCode, Reply
 from headgate.domain.failure import Failure, FailureKind
 from headgate.domain.limits import SeenLimits
 from headgate.protocol.client_json import InvalidBody
@@ -29,11 +29,20 @@ SLOW: Final = frozenset({Kind.FIRST_BYTE_TIMEOUT, Kind.TOTAL_TIMEOUT, Kind.IDLE_
 MALFORMED: Final = frozenset({Kind.MALFORMED, Kind.TOO_LARGE})
 
 
+BROKE_OFF: Final = "The provider's stream broke off before its end."
+TOLD: Final = {
+    Kind.TOTAL_TIMEOUT: "The deadline was over before the answer ended; `x-headgate-deadline-ms` gives it more time.",
+    Kind.IDLE_TIMEOUT: "The provider's stream stopped, and nothing more came of it.",
+}
+"""What a client is told of a stream that it has seen a part of."""
+
+
 def broken(kind: Kind, *, written: bool, streaming: bool = False, began: bool = False) -> Failure:
     """The failure behind a transport error. `streaming`: a 200 stream was open; `began`: it had shown a token."""
     if began:
-        failure = FailureKind.STREAM_BROKE_LATE
-    elif kind in SLOW:
+        code = RefusalCode.DEADLINE_EXCEEDED if kind is Kind.TOTAL_TIMEOUT else None
+        return Failure(FailureKind.STREAM_BROKE_LATE, code=code, message=TOLD.get(kind, BROKE_OFF), written=written)
+    if kind in SLOW:
         failure = FailureKind.TOO_SLOW
     elif kind in MALFORMED:
         failure = FailureKind.MALFORMED_BODY
@@ -116,5 +125,5 @@ def late(outcome: Reply | Failure) -> Reply | Failure:
 
 def break_event(failure: Failure) -> bytes:
     """The SSE error event that ends a committed stream: never a clean end."""
-    text = redact(failure.message.encode()).decode(errors="replace") or "The upstream stream broke off."
+    text = redact(failure.message.encode()).decode(errors="replace") or BROKE_OFF
     return error_event(error_body(text, "upstream_error", failure.code or "upstream_failed"))

@@ -132,7 +132,7 @@ def _key(environ: Mapping[str, str], variable: str, number: int, name: str) -> P
     if not is_sendable(text):
         what = "is too long, or has blanks or characters that no key has"
         raise InvalidSettings("environment", name, what, "set it to the key alone, as the provider shows it")
-    if text[0] in _QUOTES:  # which `docker run --env-file` and systemd pass on as they stand
+    if text[0] in _QUOTES:  # which `docker run --env-file` passes on as they stand
         raise InvalidSettings("environment", name, "begins with a quote, which no key does", "take the quotes out")
     owner = f"{variable.removesuffix('_API_KEY')}_ORG_{number}"
     organisation = environ.get(owner, "").strip() or None
