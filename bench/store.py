@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import uvloop
 
 from headgate.store.batch_rows import BatchChange, BatchStatus, LineResult, NewBatch, NewLine
@@ -21,6 +22,12 @@ from headgate.store.sqlite import SqliteStore
 from headgate.store.sqlite_opening import Durability
 
 WRITERS = 50
+IDS_AT_ONCE = 256
+"""So many ids begin alike, and their rows come in no order of them, as in a gateway."""
+TOGETHER = 200
+"""Rows of one window of a gateway at full load."""
+BEFORE = 9
+"""So many times as many rows are there before those that are written behind them."""
 ROUNDS = 5
 BUSY_S = 0.0005
 STATE = b"x" * 600
@@ -33,7 +40,7 @@ def row(name: str, number: int) -> UsageRow:
     """A row as a chat request leaves it."""
     return UsageRow(
         at=1_790_000_000.0 + number,
-        request_id=f"{name}-{number * 0x9E3779B1 % (1 << 32):08x}-{number}",
+        request_id=f"{name}-{number // IDS_AT_ONCE:06x}-{number * 0x9E3779B1 % (1 << 32):08x}-{number}",
         tenant=f"tenant-{number % 5}",
         outcome="answered",
         agent="assistant",
@@ -76,6 +83,29 @@ async def appended(store: SqliteStore, rows: int) -> None:
         if number % 20 == 0:
             await asyncio.sleep(0)
     await store.flush()
+
+
+async def together(store: SqliteStore, rows: int, *, first: int = 0, scatters: bool = False) -> None:
+    """The same in bunches, as a gateway gives them; where it `scatters` without what ids have in common."""
+    for start in range(first, first + rows, TOGETHER):
+        some = [row("together", number) for number in range(start, min(first + rows, start + TOGETHER))]
+        if scatters:
+            some = [msgspec.structs.replace(each, request_id=each.request_id.split("-", 2)[2]) for each in some]
+        store.usage.append_all([msgspec.structs.astuple(each) for each in some])
+        await store.flush()
+
+
+async def behind(rows: int) -> None:
+    """Say what a row costs where many are there, with ids of a time that begin alike and with ids in no order."""
+    for name, scatters in (("begin alike", False), ("are in no order", True)):
+        with tempfile.TemporaryDirectory() as folder:
+            store = SqliteStore.open(Path(folder) / "headgate.sqlite3")
+            await together(store, BEFORE * rows, scatters=True)
+            spent = time.process_time()
+            await together(store, rows, first=BEFORE * rows, scatters=scatters)
+            cpu_us = (time.process_time() - spent) / rows * 1e6
+            print(f"a row behind {BEFORE * rows:,} others, where ids {name}: {cpu_us:.1f} µs of CPU")
+            await store.close()
 
 
 async def levels(store: SqliteStore, rows: int) -> None:
@@ -157,6 +187,7 @@ async def report(rows: int) -> None:
         ("usage, 50 writers that wait", awaited, rows, Durability.PROCESS),
         ("usage, one writer that waits", one_writer, rows // 10, Durability.PROCESS),
         ("usage, nobody waits", appended, rows, Durability.PROCESS),
+        (f"usage, {TOGETHER} together", together, rows, Durability.PROCESS),
         ("levels of 8 deployments", levels, rows, Durability.PROCESS),
         ("results of a batch, 1.5 kB each", results, rows, Durability.PROCESS),
         ("usage, 50 writers, against power cuts", awaited, rows // 10, Durability.POWER),
@@ -169,6 +200,7 @@ async def report(rows: int) -> None:
         await busy(store, rows)
         await store.close()
     await asking(rows)
+    await behind(rows)
 
 
 def main() -> None:
