@@ -383,6 +383,17 @@ async def test_address_that_is_no_provider(status: int) -> None:
     assert "retry-after" not in answer.headers
 
 
+async def test_prompt_that_no_limit_holds() -> None:
+    """It is told how large it is, and nothing that sounds as if waiting helped."""
+    async with open_house(pretend(), plan="free") as house:
+        answer = await house.ask(chat("word " * 9_000), **OFF)
+        message = refused(answer, 429, "no_capacity")
+        assert house.seen == []
+        assert (await house.ask(chat("word " * 100), **OFF)).status == 200
+    assert "tokens is more than the limits" in message
+    assert "retry-after" not in answer.headers
+
+
 async def test_refusal_where_local_answers_are_not_wanted() -> None:
     """429 when quota is short, 503 when models fail; when to come again if that helps; SDKs do not repeat it."""
     waits = Fault(F.RATE_LIMITED, containing="limited", delay_s=30.0)

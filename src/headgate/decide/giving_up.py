@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from headgate.decide import actions as a
-from headgate.decide import keyless, routing
+from headgate.decide import keyless, routing, too_large
 from headgate.decide.journey import Journey, Phase
 from headgate.decide.remedies import Remedy, Situation, choose
 from headgate.decide.settling import UNHEALTHY
@@ -155,6 +155,8 @@ def _refusal(gate: "Gate", journey: Journey, kind: F, now: Instant) -> Refusal:
     if now + gate.policy.least_call_s >= request.deadline_at:
         text = f"No answer within the deadline of {request.deadline_at - request.arrived_at:.3g} s. {when}"
         return Refusal(RefusalCode.DEADLINE_EXCEEDED, text, 503, retry_after_s, tried=journey.tried)
+    if kind in QUOTA and (too_much := too_large.told(gate, journey, now)) is not None:
+        return Refusal(RefusalCode.NO_CAPACITY, too_much, 429, tried=journey.tried)
     if kind in QUOTA:
         models = ", ".join(request.candidates)
         text = f"No quota for {models} within {request.patience_until - request.arrived_at:.3g} s of waiting. {when}"
