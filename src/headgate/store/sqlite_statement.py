@@ -7,7 +7,6 @@ each doubling of their size, and what is missing to the next is filled with the 
 
 import sqlite3
 from collections.abc import Sequence
-from itertools import chain, repeat
 from typing import Final
 
 Parameter = str | int | float | bytes | None
@@ -42,5 +41,8 @@ class ManyRows:
         for start in range(0, len(rows), MOST_AT_ONCE):
             some = rows[start : start + MOST_AT_ONCE]
             size = size_for(len(some))
-            again = repeat(some[-1], size - len(some))
-            connection.execute(self._texts[size], tuple(chain.from_iterable(chain(some, again))))
+            values: list[Parameter] = []
+            for row in some:
+                values += row
+            values += some[-1] * (size - len(some))
+            connection.execute(self._texts[size], values)
