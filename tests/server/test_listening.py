@@ -2,8 +2,9 @@
 
 import asyncio
 
+import msgspec
 from tests.remedies.house import open_house, pretend
-from tests.server.test_raw_requests import connected
+from tests.server.test_raw_requests import answer, connected
 
 from headgate.runtime.settings import ServerSettings
 from headgate.server.listen import Server, bind, make_server
@@ -71,3 +72,25 @@ async def test_told_twice_it_waits_for_nobody() -> None:
     assert app.heard == ["lifespan.startup"]
     for task in server.server_state.tasks:
         task.cancel()
+
+
+async def test_defect_is_told_in_the_shape_of_errors() -> None:
+    """A client that reads errors as JSON can read this one too; what was broken stays in the log."""
+
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await send({"type": f"{(await receive())['type']}.complete"})
+            await receive()
+        else:
+            raise ValueError("gsk_something")
+
+    server, listening = make_server(broken, ServerSettings(drain_s=1.0)), bind("127.0.0.1", 0)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    async with asyncio.timeout(WITHIN_S), connected(listening.getsockname()[1]) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        status, headers, body = await answer(reader)
+    server.stop()
+    await serving
+    assert (status, headers["content-type"], headers["connection"]) == (500, "application/json", "close")
+    assert msgspec.json.decode(body)["error"]["code"] == "internal_error"
+    assert b"gsk_" not in body

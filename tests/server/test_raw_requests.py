@@ -117,3 +117,17 @@ async def test_who_sends_endless_requests_ahead_is_let_go() -> None:
             while await reader.read(65_536):
                 assert ahead(house) <= 1_000
         assert not house.server.server_state.tasks
+
+
+async def test_stream_to_a_client_that_knows_no_chunks() -> None:
+    """HTTP/1.0: the events come as they are, and the end of the connection is theirs."""
+    body = msgspec.json.encode(chat(stream=True))
+    head = HEAD.replace(b"HTTP/1.1", b"HTTP/1.0") + b"content-length: %d\r\n\r\n" % len(body)
+    async with open_house(pretend()) as house, connected(house.port) as (reader, writer):
+        writer.write(head + body)
+        lines, _, events = (await reader.read()).partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in lines
+    assert b"connection: close" in lines
+    assert events.startswith(b"data: {")
+    assert events.endswith(b"data: [DONE]\n\n")
+    assert all(event.startswith(b"data: ") for event in events.strip().split(b"\n\n"))

@@ -20,7 +20,8 @@ from headgate.domain.time import NEVER, Instant
 from headgate.protocol.openai import error_body
 from headgate.runtime.cork import Cork, corked
 from headgate.runtime.settings_model import ServerSettings
-from headgate.server.labels import DIRECT
+from headgate.server.labels import DIRECT, JSON
+from headgate.server.unframed import Unframed
 from headgate.server.watch import Watch
 
 HEAD_TOO_LARGE: Final = (
@@ -36,6 +37,7 @@ TRICKLING: Final = (
     "The request's body comes too slowly (settings server.min_body_bytes_per_s and server.body_grace_s).",
 )
 MALFORMED: Final = (400, b"Bad Request", "This is no valid HTTP/1.1 request.")
+BROKEN: Final = error_body("Something is broken in this gateway; its log says what.", "api_error", "internal_error")
 
 READ_AHEAD: Final = 16
 """From so many requests that wait for their turn on no more is read; those that came with them wait too."""
@@ -161,6 +163,12 @@ class Cycle(RequestResponseCycle):
         else:
             await self.send_500_response()
 
+    async def send_500_response(self) -> None:
+        """A defect of ours, in the shape that clients read."""
+        head = [JSON, (b"content-length", b"%d" % len(BROKEN)), (b"connection", b"close")]
+        await self.send({"type": "http.response.start", "status": 500, "headers": head})
+        await self.send({"type": "http.response.body", "body": BROKEN})
+
     async def receive(self) -> Any:
         """What came of the body since the last time; waits for it, or for the client's leaving."""
         if self.waiting_for_100_continue and not self.transport.is_closing():
@@ -201,6 +209,10 @@ class Cycle(RequestResponseCycle):
         is_enough = came - self.paced_bytes >= least_bytes_per_s * (now - self.paced_at)
         self.paced_at, self.paced_bytes = now, came
         return is_enough
+
+
+class OldCycle(Unframed, Cycle):
+    """One of HTTP/1.0."""
 
 
 def _nothing() -> None:
@@ -364,7 +376,9 @@ class Connection(HttpToolsProtocol):
             "headers": headers,
         }
         before: RequestResponseCycle | None = self.cycle
-        self.cycle = cycle = Cycle(self, scope, keep_alive=version != "1.0" and parser.should_keep_alive())
+        is_old = version == "1.0"
+        kind = OldCycle if is_old else Cycle
+        self.cycle = cycle = kind(self, scope, keep_alive=not is_old and parser.should_keep_alive())
         scope[DIRECT] = cycle
         if before is None or before.response_complete:
             self._begin(cycle)
