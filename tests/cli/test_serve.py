@@ -1,7 +1,9 @@
 """`headgate serve` as a process: it says where it is, answers, refuses what it must, and ends when told."""
 
+import contextlib
 import http.client
 import json
+import resource
 import shlex
 import signal
 import socket
@@ -120,6 +122,21 @@ def test_stream_that_does_not_end_in_time(signals: tuple[str, ...]) -> None:
     assert rest.split(b"\n\n")[-2].startswith(b"event: error\n")
     assert process.returncode == 0
     assert "Traceback" not in errors
+
+
+def test_more_clients_than_a_shell_allows_files() -> None:
+    """What a shell begins with is raised to what the system allows: whoever comes is answered."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as clients:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
+        try:
+            _, said = clients.enter_context(started("serve", "--port", "0"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        port = int(address(said).rpartition(":")[2])
+        for _ in range(150):
+            clients.enter_context(socket.create_connection(("127.0.0.1", port)))
+        assert urllib.request.urlopen(f"{address(said)}/healthz", timeout=WITHIN_S).status == 200
 
 
 def test_port_in_use() -> None:

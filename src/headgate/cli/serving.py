@@ -56,9 +56,10 @@ def run(settings: "Settings") -> int:
     import asyncio
 
     from headgate.cli.storing import store_of
-    from headgate.runtime.loop import new_event_loop
+    from headgate.runtime.loop import allow_files, new_event_loop
     from headgate.server.listen import CannotListen, bind
 
+    allow_files()
     set_up_logging(settings.server.log_level.value)
     try:
         bound = bind(settings.server.host, settings.server.port)

@@ -9,6 +9,27 @@ from typing import Final
 YOUNG_OBJECTS: Final = 50_000
 """New containers between two collections. Requests leave no cycles behind, so looking often only costs."""
 
+FILES_MAX: Final = 65_536
+"""Sockets and files that a process asks the system for; the system's own limit for it bounds them too."""
+
+
+def allow_files() -> int | None:
+    """Have as many sockets as the system allows: a shell begins with 1,024, and each request in flight holds two. How
+    many there may be; None where the system has no such limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, FILES_MAX)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return soft
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (ValueError, OSError):  # macOS has a limit of its own, below the one that it names
+        return soft
+    return wanted
+
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
     """A loop for a thread of our own."""
