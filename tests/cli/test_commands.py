@@ -246,7 +246,7 @@ def test_sim_worlds_are_reached() -> None:
     """The command hands its arguments over."""
     done = headgate("sim", "worlds", "--help")
     assert done.returncode == 0
-    assert "seeds" in done.stdout
+    assert "--seeds" in done.stdout
 
 
 def test_generated_pages_are_committed() -> None:

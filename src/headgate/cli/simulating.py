@@ -46,7 +46,11 @@ def sim(
             raise typer.Exit(INTERRUPTED)
 
 
-@app.command("worlds", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+_ITS_OWN = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""The command reads its options itself, `--help` too."""
+
+
+@app.command("worlds", add_help_option=False, context_settings=_ITS_OWN)
 def worlds(context: typer.Context) -> None:
     """Run whole gateways in virtual time from seeds, and check the invariants after every event."""
     import importlib
