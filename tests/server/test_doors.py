@@ -63,6 +63,7 @@ NOT_A_REQUEST: list[tuple[str, bytes, dict[str, str], int, str]] = [
     ("a control in the body", msgspec.json.encode(chat(headgate={"prio": "x"})), JSON, 400, "`priority`"),
     ("a control out of bounds", msgspec.json.encode(chat()), JSON | {"x-headgate-deadline-ms": "0"}, 400, "from 1"),
     ("another tenant", msgspec.json.encode(chat()), JSON | {"x-headgate-tenant": "b"}, 400, "admin"),
+    ("an unknown tier", msgspec.json.encode(chat()), JSON | {"x-headgate-tier": "turbo"}, 400, "fast"),
     ("an unknown route", msgspec.json.encode(chat()), JSON | {"x-headgate-route": "none"}, 400, "default"),
 ]
 

@@ -9,7 +9,8 @@ from typing import Final, TypeAlias
 import msgspec
 
 from headgate.cache.rules import CacheScope
-from headgate.catalog import GROQ, PROVIDERS, Catalog, Kind, Resolution
+from headgate.catalog import GROQ, PROVIDERS, TIERS, Catalog, Kind, Resolution
+from headgate.catalog.directory import AUTO
 from headgate.domain.answer import Refusal, RefusalCode
 from headgate.domain.limits import Amounts
 from headgate.domain.request import Check, Need, Priority, PromptSize, Request, SkillUse
@@ -232,7 +233,7 @@ class Intake:
         for name in names:
             resolution = self.resolve(name, chat.needs, substitute=route.substitute and not route.models)
             if resolution is None:
-                return unknown_model(name, self._catalog)
+                return unknown_model(name, self._catalog) if tier is None else _unknown_tier(tier)
             found.update(dict.fromkeys(resolution.candidates))
             elsewhere.update(dict.fromkeys(resolution.elsewhere))
         if not found:
@@ -374,6 +375,11 @@ def _wrong_schema(chat: Chat) -> Refusal | None:
 
 def _screened_routes(routes: Mapping[str, RouteSettings]) -> dict[str, RouteSafety]:
     return {name: route.safety for name, route in routes.items() if route.safety is not RouteSafety.OFF}
+
+
+def _unknown_tier(name: str) -> Refusal:
+    text = f"There is no tier `{name}` with a model here; the tiers are {', '.join((AUTO, *TIERS))}."
+    return Refusal(RefusalCode.INVALID_REQUEST, text, 400, param="x-headgate-tier")
 
 
 def _unknown_route(name: str, routes: Mapping[str, RouteSettings]) -> Refusal:
