@@ -5,6 +5,7 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,12 +41,19 @@ def names(paths: list[Path]) -> list[str]:
     return [str(path.relative_to(ROOT)) for path in paths]
 
 
+@cache
 def tree(path: Path) -> ast.Module:
+    """Several tests look at each file: it is parsed once."""
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree(path)))
+
+
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -87,7 +95,7 @@ def test_nothing_is_caught_wholesale(path: Path) -> None:
     """Broad `except` belongs to the driver and the doors; everywhere else a defect must surface."""
     if path.relative_to(PACKAGE).as_posix().startswith(MAY_CATCH_EVERYTHING):
         return
-    broad = [node.lineno for node in ast.walk(tree(path)) if isinstance(node, ast.ExceptHandler) and _is_broad(node)]
+    broad = [node.lineno for node in nodes(path) if isinstance(node, ast.ExceptHandler) and _is_broad(node)]
     allowed = ALLOWED_BROAD.get(path.relative_to(PACKAGE).as_posix(), 0)
     assert len(broad) <= allowed, f"broad except in lines {broad}"
 
@@ -110,8 +118,8 @@ def test_every_test_states_its_promise(path: Path) -> None:
 @pytest.mark.parametrize("path", TESTS, ids=names(TESTS))
 def test_no_test_uses_mocks(path: Path) -> None:
     """The pretend Groq is the only double: nothing is patched or mocked."""
-    used = {alias.name for node in ast.walk(tree(path)) if isinstance(node, ast.Import) for alias in node.names}
-    used |= {node.module or "" for node in ast.walk(tree(path)) if isinstance(node, ast.ImportFrom)}
+    used = {alias.name for node in nodes(path) if isinstance(node, ast.Import) for alias in node.names}
+    used |= {node.module or "" for node in nodes(path) if isinstance(node, ast.ImportFrom)}
     assert not {name for name in used if name.split(".")[:2] == ["unittest", "mock"] or name == "mock"}
     assert not {argument.arg for node in functions(path) for argument in node.args.args} & {"monkeypatch", "mocker"}
 

@@ -17,11 +17,14 @@ from tests.batch.hook_house import hook, receiver
 from tests.cli.commands import address, started
 from tests.running_gateway import running_gateway
 
+from headgate.simulator.faults import Fault, FaultKind
 from headgate.simulator.settings import Pace
 
 WITHIN_S: Final = 60.0
 SLOW: Final = Pace(network_s=0.0, queue_median_s=0.05, queue_sigma=0.3, output_speed_factor=50.0)
 """So that a job takes some tens of milliseconds and can be interrupted."""
+SILENT_ONCE: Final = Fault(FaultKind.SLOW, delay_s=WITHIN_S, times=1)
+"""So that the first job runs for as long as its process."""
 LIMITS: Final = "\n[background]\nconcurrency = 3\nmax_open_per_tenant = 100000\n"
 HEADERS: Final = {"authorization": f"Bearer {KEY}"}
 MESSAGE: Final = {"role": "user", "content": "I live in Pune."}
@@ -145,8 +148,8 @@ def test_kill_at_a_chosen_point(tmp_path: Path, point: str) -> None:
     """Killed while a job runs it runs again; killed between the result and its delivery, it does not, and the target
     hears of it all the same, under the id that was tried before."""
     store, says = tmp_path / "store" / "headgate.sqlite3", [500 if point == "undelivered" else 204]
-    pace = Pace(network_s=0.0, queue_median_s=3.0, queue_sigma=0.0) if point == "running" else SLOW
-    with receiver(lambda _: says[0]) as ops, running_gateway(simulator=pretend(pace)) as upstream:
+    faults = (SILENT_ONCE,) if point == "running" else ()
+    with receiver(lambda _: says[0]) as ops, running_gateway(simulator=pretend(SLOW, faults=faults)) as upstream:
         target = ops.url if point != "stored" else "http://127.0.0.1:9/nobody"
         settings = config(tmp_path, LIMITS + hook("ops", target))
         serve = ("serve", "--port", "0", "--config", str(settings), "--store", str(store))
@@ -161,7 +164,7 @@ def test_kill_at_a_chosen_point(tmp_path: Path, point: str) -> None:
             made = httpx.post(f"{address(said)}/v1/chat/completions", json=asked, headers=HEADERS)
             job_id = made.raise_for_status().json()["id"]
             until = time.monotonic() + WITHIN_S
-            while not rows(store, reached):
+            while not rows(store, reached) or (faults and not upstream.groq.limiter.calls):
                 assert time.monotonic() < until
                 threading.Event().wait(0.005)
             process.send_signal(signal.SIGKILL)

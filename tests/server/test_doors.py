@@ -504,18 +504,20 @@ async def test_done_is_added_where_upstream_leaves_it_out() -> None:
 async def test_broken_stream_raises_in_both_sdks(fault: Fault) -> None:
     """After the first token a break is an error event and no clean end: an SDK that iterates raises."""
     async with open_house(one_after_another(fault)) as house:
-        raw = await house.ask(chat(stream=True))
-        assert b"[DONE]" not in raw.body
-        assert raw.error["code"]
-        clients: tuple[Any, ...] = (
-            openai.AsyncOpenAI(base_url=f"{house.url}/v1", api_key="any", max_retries=0),
-            groq.AsyncGroq(base_url=house.url, api_key="any", max_retries=0),
-        )
-        for client, error in zip(clients, (openai.APIError, groq.APIError), strict=True):
+
+        async def raises(client: Any, error: type[Exception]) -> None:
             stream = await client.chat.completions.create(**chat(stream=True))
             with pytest.raises(error):
                 [chunk async for chunk in stream]
             await client.close()
+
+        raw, *_ = await asyncio.gather(
+            house.ask(chat(stream=True)),
+            raises(openai.AsyncOpenAI(base_url=f"{house.url}/v1", api_key="any", max_retries=0), openai.APIError),
+            raises(groq.AsyncGroq(base_url=house.url, api_key="any", max_retries=0), groq.APIError),
+        )
+        assert b"[DONE]" not in raw.body
+        assert raw.error["code"]
 
 
 BROKE_AT_ONCE = Said(
