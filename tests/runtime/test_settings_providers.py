@@ -104,6 +104,8 @@ failover = "at-once"
     [
         ('[routes.r]\nproviders = ["opnai"]', {}, ["routes.r.providers", "openai"]),
         ('[routes.r]\nstrategy = "fastest"', {}, ["routes.r.strategy"]),
+        ('[routes.r]\nweights = { "openai/gpt-oss-2b" = 1 }', {}, ["line 2", "weighs nobody", "openai/gpt-oss-20b"]),
+        ("[routes.r]\nweights = { groqq = 1 }", {}, ["routes.r.weights.groqq", "the name of a provider"]),
         (TWO_OF_A_NAME, {}, ["main", "groq", "mistral"]),
         ("", {"OPENAI_API_KEY": "a", "OPENAI_API_KEY_1": "b"}, ["both give key 1"]),
         ("", {"GEMINI_API_KEY_X": "a"}, ["GEMINI_API_KEY_1"]),

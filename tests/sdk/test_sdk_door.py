@@ -25,6 +25,7 @@ from headgate import (
 )
 from headgate.catalog import default_catalog
 from headgate.domain.answer import RefusalCode, Source
+from headgate.domain.request import Strategy
 from headgate.runtime.settings import InvalidSettings, Settings, load_settings
 from headgate.simulator.faults import Fault, FaultKind
 from headgate.simulator.http import serve_simulator
@@ -240,6 +241,9 @@ async def test_routes_in_code_are_followed() -> None:
         (Route(max_attempts=3, max_calls=2), "2 calls do not hold 3 attempts"),
         (Route(max_attempts=99), "max_attempts"),
         ({"modles": []}, "modles"),
+        (Route(providers=("opnai",)), "did you mean 'openai'"),
+        (Route(strategy=Strategy.WEIGHTED, weights={"gpt-oss-20b": 1}), "write openai/gpt-oss-20b"),
+        (Route(strategy=Strategy.WEIGHTED, weights={"llama-3.3-70b-versatile": 1}), "write openai/gpt-oss-120b"),
     ],
 )
 async def test_a_route_that_cannot_be_followed(route: Route | dict[str, object], said: str) -> None:

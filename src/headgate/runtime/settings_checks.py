@@ -110,6 +110,9 @@ def _check_names(file: SettingsFile, tree: Tree) -> None:
                 )
         if route.tier is not None and route.tier not in TIERS:
             raise tree.error(("routes", name, "tier"), f"there is no tier {route.tier!r}", nearest(route.tier, TIERS))
+        for weighed in route.weights:
+            if weighed not in names and weighed not in own and (fix := weight_fix(weighed, catalog)) is not None:
+                raise tree.error(("routes", name, "weights", weighed), "weighs nobody", fix)
         _check_similar(name, route, tree)
         for index, model in enumerate(route.models or ()):
             _check_model(("routes", name, "models", index), model, own, catalog, tree)
@@ -135,6 +138,16 @@ def _check_model(
         raise tree.error(path, f"{model!r} is retired and nothing serves instead", "take a model of `headgate models`")
     if chats and meant.model is not None and not meant.model.chats:
         raise tree.error(path, f"{model!r} answers no chats", "take a model of `headgate models` that does")
+
+
+def weight_fix(name: str, catalog: "Catalog") -> str | None:
+    """What to write instead of a name in `weights`, where it is not the id of a model that runs; None where it is."""
+    known = catalog.model(name)
+    if known is not None and known.id == name and known.is_running:
+        return None
+    meant = catalog.resolve(name)
+    close = meant.candidates[:1] if meant is not None else catalog.nearest(name)
+    return f"write {' or '.join(close) or 'the id of a model or the name of a provider'}"
 
 
 def _check_similar(name: str, route: RouteTable, tree: Tree) -> None:

@@ -80,7 +80,11 @@ class Headgate(Large):
             settings = load_settings(None if config is None else Path(config), os.environ)
         if routes:
             added = routes_in_code(
-                routes, settings.routes["default"], catalog_of(settings), settings.local.min_confidence
+                routes,
+                settings.routes["default"],
+                catalog_of(settings),
+                settings.local.min_confidence,
+                [provider.name for provider in settings.providers],
             )
             settings = msgspec.structs.replace(settings, routes={**settings.routes, **added})
         if simulate is False and settings.uses_simulator:

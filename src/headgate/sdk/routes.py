@@ -1,13 +1,15 @@
 """Owns routes that are given in code: the same keys and rules as `[routes.NAME]` in headgate.toml."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeAlias
 
 import msgspec
 
-from headgate.catalog import TIERS, Catalog
+from headgate.catalog import PROVIDERS, TIERS, Catalog
 from headgate.runtime.settings import InvalidSettings, RouteSettings, decided_route
+from headgate.runtime.settings_checks import weight_fix
 from headgate.runtime.settings_model import RouteTable
+from headgate.runtime.settings_source import nearest
 
 Route: TypeAlias = RouteTable
 """A policy by name: candidate models in order or a tier, attempts, patience; the rest is the default route's."""
@@ -18,8 +20,10 @@ def routes_in_code(
     default: RouteSettings,
     catalog: Catalog,
     min_confidence: float,
+    providers: Collection[str],
 ) -> dict[str, RouteSettings]:
-    """The routes as they will be followed. Raises InvalidSettings, which names the route, the key and the fix."""
+    """The routes as they will be followed; `providers` are those that the settings name. Raises InvalidSettings, which
+    names the route, the key and the fix."""
     decided = {}
     for name, route in routes.items():
         whole = (
@@ -27,7 +31,7 @@ def routes_in_code(
             if isinstance(route, RouteSettings)
             else _decided(name, _checked(name, route), default, min_confidence)
         )
-        _check_names(whole, catalog)
+        _check_names(whole, catalog, providers)
         decided[name] = whole
     return decided
 
@@ -46,7 +50,15 @@ def _decided(name: str, table: RouteTable, default: RouteSettings, min_confidenc
     )
 
 
-def _check_names(route: RouteSettings, catalog: Catalog) -> None:
+def _check_names(route: RouteSettings, catalog: Catalog, providers: Collection[str]) -> None:
+    names = {*PROVIDERS, *providers}
+    for provider in route.providers or ():
+        if provider not in names:
+            what = f"there is no provider {provider!r}"
+            raise _invalid(route.name, "providers", what, nearest(provider, names))
+    for weighed in route.weights:
+        if weighed not in names and (fix := weight_fix(weighed, catalog)) is not None:
+            raise _invalid(route.name, "weights", f"{weighed!r} weighs nobody", fix)
     if route.tier is not None and route.tier not in TIERS:
         raise _invalid(route.name, "tier", f"there is no tier {route.tier!r}", f"use one of {', '.join(TIERS)}")
     for model in route.models:
