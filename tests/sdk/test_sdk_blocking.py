@@ -4,12 +4,15 @@ import multiprocessing
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
-from tests.running_gateway import RunningGateway
+from tests.running_gateway import QUICK, RunningGateway, running_gateway
 
 from headgate import Done, Error, HeadgateError, HeadgateSync, Refused, Token
-from headgate.runtime.settings import load_settings
+from headgate.runtime.settings import InvalidSettings, load_settings
+from headgate.simulator.faults import Fault, FaultKind
+from headgate.simulator.settings import SimulatorSettings
 
 MODEL = "openai/gpt-oss-20b"
 
@@ -128,3 +131,26 @@ def test_gate_that_was_started_before_a_fork(gate: HeadgateSync) -> None:
         child.kill()
         child.join()
     assert gate.chat("Hello", max_completion_tokens=5).text
+
+
+def test_closing_under_a_call_of_another_thread() -> None:
+    """Whoever waits for an answer is told that the gate was closed."""
+    silent = SimulatorSettings(pace=QUICK, faults=(Fault(FaultKind.STALLED, at=0.0),))
+    with running_gateway(simulator=silent) as gateway, ThreadPoolExecutor(1) as pool:
+        settings = load_settings(None, {"GROQ_BASE_URL": gateway.simulator.base_url, "GROQ_API_KEY": "gsk_sync"})
+        gate = HeadgateSync(settings)
+        asking = pool.submit(gate.chat, "Hello", model=MODEL)
+        while not held(gate):
+            pass
+        gate.close()
+        with pytest.raises(HeadgateError, match="closed"):
+            asking.result(20)
+
+
+def test_gate_that_cannot_start_leaves_no_thread(tmp_path: Path) -> None:
+    """`with` raises what was wrong, and nothing goes on."""
+    config = tmp_path / "headgate.toml"
+    config.write_text(f'[local.safety]\nfiles = ["{tmp_path / "missing.txt"}"]\n', encoding="utf-8")
+    with pytest.raises(InvalidSettings, match="missing"), HeadgateSync(load_settings(config, {})):
+        pass
+    assert not any(thread.name == "headgate" for thread in threading.enumerate())

@@ -7,7 +7,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -62,7 +62,11 @@ class HeadgateSync(LargeSync):
         return self._is_closed
 
     def __enter__(self) -> Self:
-        self._run(self._gate.start())
+        try:
+            self._run(self._gate.start())
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(
@@ -268,6 +272,10 @@ class HeadgateSync(LargeSync):
             raise
         try:
             return future.result()
+        except CancelledError:
+            if self._is_closed:
+                raise HeadgateError("This gate was closed before the answer was there.") from None
+            raise
         except BaseException:
             future.cancel()
             raise
