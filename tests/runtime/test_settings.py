@@ -431,6 +431,7 @@ def test_aliases_that_multiply_are_refused(tmp_path: Path) -> None:
     [
         ({"HEADGATE_PROT": "1"}, ["HEADGATE_PROT", "means no setting", "'HEADGATE_PORT'"]),
         ({"HEADGATE_SERVER__PROT": "1"}, ["means no setting", "'HEADGATE_SERVER__PORT'"]),
+        ({"HEADGATE_SERVR__PORT": "1"}, ["means no setting", "'HEADGATE_SERVER__PORT'"]),
         ({"HEADGATE_SERVER__PORT__X": "1"}, ["goes deeper"]),
         ({"HEADGATE_SERVER__PORT": "abc"}, ["environment variable HEADGATE_SERVER__PORT", "server.port", "number"]),
         ({"HEADGATE_PORT": "99999"}, ["environment variable HEADGATE_PORT", "65535"]),

@@ -162,7 +162,8 @@ def _step(tree: Tree, kind: Any, path: KeyPath, word: str, variable: str) -> tup
             known = fields_of(part)
             if word in known:
                 return word, known[word]
-            names = [*SHORT, *_variables(path, known)] if not path else _variables(path, known)
+            rest = variable[len(PREFIX + "__".join((*map(str, path), word))) :]
+            names = [name + rest for name in _variables(path, known)] + ([] if path or rest else [*SHORT])
             raise InvalidSettings("environment", variable, "means no setting", nearest(variable, names))
         if get_origin(part) is dict and word:
             there = tree.get(path)
