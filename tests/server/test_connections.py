@@ -2,17 +2,20 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+import socket
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import msgspec
 import pytest
-from tests.remedies.house import CHAT, chat, open_house, pretend
-from tests.server.test_raw_requests import BODY, HEAD, WHOLE, answer, connected
+from tests.remedies.house import CHAT, House, chat, one_after_another, open_house, pretend
+from tests.server.test_hang_ups import until
+from tests.server.test_raw_requests import AHEAD, BODY, HEAD, WHOLE, answer, connected
 
-from headgate.domain.time import NEVER
 from headgate.runtime.settings import ServerSettings
 from headgate.server.connection import Shared
+from headgate.server.listen import bind, make_server
+from headgate.server.visit import send_whole
 from headgate.simulator.faults import Fault, FaultKind
 
 SHORT = "[server]\nkeep_alive_s = 0.4"
@@ -48,6 +51,15 @@ async def test_a_client_that_expects_to_be_told_to_go_on_is_told() -> None:
     async with open_house(pretend()) as house, connected(house.port) as (reader, writer):
         writer.write(HEAD + LENGTH + b"expect: 100-continue\r\n\r\n")
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(BODY)
+        assert (await answer(reader))[0] == 200
+
+
+async def test_an_old_client_is_told_nothing_before_its_answer() -> None:
+    """HTTP/1.0 knows no `100 Continue`: it would be read as the answer."""
+    async with open_house(pretend()) as house, connected(house.port) as (reader, writer):
+        writer.write(HEAD.replace(b"HTTP/1.1", b"HTTP/1.0") + LENGTH + b"expect: 100-continue\r\n\r\n")
+        await asyncio.sleep(0.05)  # both ends run in this loop: the head is read by then
         writer.write(BODY)
         assert (await answer(reader))[0] == 200
 
@@ -193,6 +205,82 @@ async def test_a_connection_that_waits_for_its_answer_is_not_idle() -> None:
         assert asyncio.get_running_loop().time() - asked_at > 2 * house.settings.server.keep_alive_s
 
 
+@contextlib.asynccontextmanager
+async def narrow(port: int) -> AsyncIterator[socket.socket]:
+    """A connection of a client in whose kernel little lies of what it has not read."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", port))
+        yield client
+
+
+def writing_waits(house: House) -> bool:
+    """Whether some client does not take what is said to it."""
+    connections: Any = house.server.server_state.connections
+    return any(each.flow.write_paused for each in connections)
+
+
+@pytest.mark.parametrize("behind", [b"", HEAD + b"content-length: 9\r\n\r\n"], ids=["whole", "half a request behind"])
+async def test_who_sends_ahead_and_never_reads_is_cut_off(behind: bytes) -> None:
+    """Its answers wait to be taken, and so hold a place and memory: for `server.keep_alive_s`, not for ever."""
+    async with open_house(pretend(), toml=SHORT) as house, narrow(house.port) as client:
+        state = house.server.server_state
+        sending = asyncio.ensure_future(asyncio.get_running_loop().sock_sendall(client, AHEAD * 3_000 + behind))
+        await until(lambda: writing_waits(house), within_s=5.0)
+        await until(lambda: not state.connections and not state.tasks, within_s=5.0)
+        sending.cancel()
+        with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+            await sending
+
+
+async def test_who_reads_slowly_gets_every_answer() -> None:
+    """Cut off is who takes nothing, not who takes little: for much longer than `server.keep_alive_s`."""
+    async with open_house(pretend(), toml=SHORT) as house, narrow(house.port) as client:
+        loop, answers, waits = asyncio.get_running_loop(), 0, 0
+        sending = asyncio.ensure_future(loop.sock_sendall(client, AHEAD * 3_000))
+        begun_at = loop.time()
+        while answers < 3_000 and (told := await loop.sock_recv(client, 65_536)):
+            answers += told.count(b"HTTP/1.1 200 OK")
+            waits += writing_waits(house)
+            await asyncio.sleep(0.005)
+        await sending
+        assert loop.time() - begun_at > 2 * house.settings.server.keep_alive_s
+        assert waits > 10
+
+
+async def test_nonsense_behind_the_beginning_of_an_answer_is_no_part_of_it() -> None:
+    """A refusal in the midst of a stream would be read as some of its text: the connection ends instead."""
+    async with open_house(one_after_another(), models=()) as house, connected(house.port) as (reader, writer):
+        body = msgspec.json.encode(chat(cap=5_000, stream=True))
+        writer.write(HEAD + b"content-length: %d\r\n\r\n" % len(body) + body)
+        await reader.readuntil(b"\n\n")
+        writer.write(b"what is this\r\n\r\n")
+        rest = await reader.read()
+        assert b"HTTP/1.1" not in rest
+        assert not rest.endswith(b"0\r\n\r\n")
+
+
+async def test_a_defect_behind_a_whole_answer_takes_no_other() -> None:
+    """What is done behind an answer may fail; the requests that were sent ahead are answered all the same."""
+
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send_whole(scope, send, 200, b"", scope["path"].encode())
+            raise ValueError("behind the answer")
+
+    server, listening = make_server(app, ServerSettings(drain_s=1.0)), bind("127.0.0.1", 0)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        async with connected(listening.getsockname()[1]) as (reader, writer):
+            writer.write(b"".join(b"GET /%d HTTP/1.1\r\nhost: x\r\n\r\n" % number for number in range(3)))
+            assert [(await answer(reader))[2] for _ in range(3)] == [b"/0", b"/1", b"/2"]
+            assert server.server_state.total_requests == 3
+    finally:
+        server.stop()
+        await serving
+
+
 async def test_a_client_that_asks_to_be_let_go_is() -> None:
     """`Connection: close` ends the connection behind the answer."""
     async with open_house(pretend()) as house, connected(house.port) as (reader, writer):
@@ -204,9 +292,10 @@ async def test_a_client_that_asks_to_be_let_go_is() -> None:
 
 
 class Open:
-    """Of a connection only that it is not idle."""
+    """Of a connection only that there is nothing to do about it."""
 
-    idle_since = NEVER
+    def look_after(self, _now: float, _before: float) -> None:
+        pass
 
 
 class Counted(Shared):

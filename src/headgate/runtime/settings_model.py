@@ -98,7 +98,7 @@ class ServerSettings(Section, frozen=True):
     max_in_flight_per_tenant: Count | None = None
     """Left out: 256 with virtual keys, and without them, where there is one tenant, as many as `max_in_flight`."""
     keep_alive_s: PositiveSeconds = 60.0
-    """How long a connection may be idle, a head may take in all, and nothing may come of a body."""
+    """How long a connection may be idle, a head may take in all, and nothing come of a body or be taken of answers."""
     min_body_bytes_per_s: Annotated[int, Meta(ge=0, le=MAX_COUNT)] = 500
     """What must come of a request's body, on average over each `body_grace_s`; 0 is any. Slower ones are a 408."""
     body_grace_s: PositiveSeconds = 30.0

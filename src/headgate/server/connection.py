@@ -1,5 +1,5 @@
 """Owns one client's connection: how large the head of a request may be, how long it may be idle, and how one request
-after the other gets its task. uvicorn (0.54 and its kin) parses, frames and drains.
+after the other gets its task (`cycle.py`). uvicorn (0.54 and its kin) parses, frames and drains.
 
 What uvicorn does anew for every request and a gateway need not is left out here: an address that was seen is not taken
 apart again, no timer is made for each answer (one looks after all connections), nothing is made to be waited for before
@@ -7,22 +7,21 @@ somebody waits, and a task says itself that it is over. Together that is a tenth
 """
 
 import asyncio
-import logging
 import math
 import urllib.parse
 from typing import Any, Final, TypeAlias
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from headgate.domain.time import NEVER, Instant
 from headgate.protocol.openai import error_body
 from headgate.runtime.cork import Cork, corked
 from headgate.runtime.settings_model import ServerSettings
-from headgate.server.labels import DIRECT, JSON
-from headgate.server.unframed import Unframed
-from headgate.server.watch import Watch
+from headgate.server.cycle import Cycle, OldCycle
+from headgate.server.labels import DIRECT
+from headgate.server.watch import untaken_bytes
 
 HEAD_TOO_LARGE: Final = (
     431,
@@ -37,7 +36,6 @@ TRICKLING: Final = (
     "The request's body comes too slowly (settings server.min_body_bytes_per_s and server.body_grace_s).",
 )
 MALFORMED: Final = (400, b"Bad Request", "This is no valid HTTP/1.1 request.")
-BROKEN: Final = error_body("Something is broken in this gateway; its log says what.", "api_error", "internal_error")
 
 READ_AHEAD: Final = 16
 """From so many requests that wait for their turn on no more is read; those that came with them wait too."""
@@ -50,173 +48,9 @@ SWEEPS: Final = 10
 
 TASK_NAME: Final = "request"
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
-_GONE: Final = {"type": "http.disconnect"}
-_log: Final = logging.getLogger("uvicorn.error")
 
 Address: TypeAlias = tuple[str, bytes, bytes]
 """Path, raw path and query."""
-
-
-class Cycle(RequestResponseCycle):
-    """One request and its answer.
-
-    Beyond ASGI it gives a whole body, takes a whole answer and tells of a client who leaves, without waiting. uvicorn's
-    own way waits for each, needs a task to notice leaving, and looks through every header twice with regular
-    expressions for what cannot be in ours: for thirteen headers that is a tenth of a request. A door finds it as
-    `DIRECT` in the scope.
-    """
-
-    task: asyncio.Task[None] | None = None
-    watch: Watch | None = None
-    taken_bytes = 0
-    paced_at: Instant = NEVER
-    paced_bytes = 0
-    scope: Any
-
-    def __init__(self, protocol: "Connection", scope: dict[str, Any], *, keep_alive: bool) -> None:
-        self.scope = scope
-        self.transport = protocol.transport
-        self.flow = protocol.flow
-        self.access_log = False
-        self.default_headers = protocol.server_state.default_headers
-        self.on_response = protocol.on_response_complete
-        self.disconnected = False
-        self.keep_alive = keep_alive
-        self.waiting_for_100_continue = protocol.expect_100_continue
-        self.chunks: list[bytes] = []
-        self.waiting_bytes = 0
-        self.more_body = True
-        self.was_read = self.was_told = False
-        self.waiter: asyncio.Future[None] | None = None
-        self.response_started = False
-        self.response_complete = False
-        self.chunked_encoding = None
-        self.expected_content_length = 0
-        self.shared = protocol.shared
-        self._resume_reading = protocol.resume_reading
-        self._tasks = protocol.tasks
-
-    @property
-    def message_event(self) -> Any:  # type: ignore[override]
-        """What uvicorn sets for whoever waits; nothing is made for it before somebody does."""
-        return self
-
-    def set(self) -> None:
-        """Something is new: part of the body, its end, or the client is gone."""
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
-
-    async def run_asgi(self, app: Any) -> None:
-        """Answer, and say when it is over. A task that is cancelled before it begins says nothing, but only the end of
-        the process does that."""
-        try:
-            await app(self.scope, self.receive, self.send)
-        except BaseException as error:  # noqa: BLE001 - the outermost frame of a request
-            await self._broke(error)
-        else:
-            if not self.response_complete and not self.disconnected:
-                await self._broke(None)
-        finally:
-            self.on_response, self._resume_reading, self.watch = _nothing, _nothing, None
-            del self.scope[DIRECT]  # a ring would be left to the garbage collector
-            if self.task is not None:
-                self._tasks.discard(self.task)
-                self.task = None
-
-    def body_now(self) -> bytes | None:
-        """The whole body, if it is here already and nobody has taken any of it; None when it is to be received."""
-        if self.more_body or self.was_read or self.waiting_for_100_continue or self.disconnected:
-            return None
-        self.was_told = True
-        return self.take()
-
-    def watched(self) -> Watch:
-        """A watch of the client who waits for this answer."""
-        watch = self.watch = Watch(self.task)
-        if self.disconnected:
-            watch.left()
-        return watch
-
-    def answer_now(self, status: int, lines: bytes, body: bytes) -> bool:
-        """Answer, if nothing stands in the way; False when the answer must go the usual way, as one to HEAD, which has
-        a body's length and no body."""
-        if self.response_started or self.disconnected or self.flow.write_paused or self.scope["method"] == "HEAD":
-            return False
-        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
-        self.response_started = self.response_complete = True
-        self.waiting_for_100_continue = False
-        before = self.shared.default_lines(self.default_headers)
-        self.transport.write(b"".join((STATUS_LINE[status], before, lines, end, body)))
-        if self.waiter is not None:
-            self.set()
-        if not self.keep_alive:
-            self.transport.close()
-        self.on_response()
-        return True
-
-    async def _broke(self, error: BaseException | None) -> None:
-        if not isinstance(error, asyncio.CancelledError):  # at the end of a drain, and uvicorn says how many
-            _log.error("a request was left without its whole answer", exc_info=error)
-        if self.response_started:
-            self.transport.close()
-            self.on_response()
-        else:
-            await self.send_500_response()
-
-    async def send_500_response(self) -> None:
-        """A defect of ours, in the shape that clients read."""
-        head = [JSON, (b"content-length", b"%d" % len(BROKEN)), (b"connection", b"close")]
-        await self.send({"type": "http.response.start", "status": 500, "headers": head})
-        await self.send({"type": "http.response.body", "body": BROKEN})
-
-    async def receive(self) -> Any:
-        """What came of the body since the last time; waits for it, or for the client's leaving."""
-        if self.waiting_for_100_continue and not self.transport.is_closing():
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.waiting_for_100_continue = False
-        if not self.disconnected and not self.response_complete:
-            self._resume_reading()
-        while not (self.chunks or (not self.more_body and not self.was_told)):
-            if self.disconnected or self.response_complete:
-                break
-            self.waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self.waiter
-            finally:
-                self.waiter = None
-        if self.disconnected or self.response_complete:
-            return _GONE
-        self.was_told = not self.more_body
-        return {"type": "http.request", "body": self.take(), "more_body": self.more_body}
-
-    def take(self) -> bytes:
-        """What came of the body since the last time. Reading goes on: without it nobody would see the client leave."""
-        chunks = self.chunks
-        if self.more_body:
-            self.taken_bytes += self.waiting_bytes
-        self._resume_reading()
-        self.chunks, self.waiting_bytes, self.was_read = [], 0, True
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-    def keeps_pace(self, now: Instant, window_s: float, least_bytes_per_s: int) -> bool:
-        """Whether the body comes as fast as it must, told from one window to the next; each begins when it is asked."""
-        came = self.taken_bytes + self.waiting_bytes
-        if self.paced_at == NEVER or self.waiting_for_100_continue:
-            self.paced_at, self.paced_bytes = now, came
-            return True
-        if now - self.paced_at < window_s:
-            return True
-        is_enough = came - self.paced_bytes >= least_bytes_per_s * (now - self.paced_at)
-        self.paced_at, self.paced_bytes = now, came
-        return is_enough
-
-
-class OldCycle(Unframed, Cycle):
-    """One of HTTP/1.0."""
-
-
-def _nothing() -> None:
-    pass
 
 
 class Shared:
@@ -248,15 +82,12 @@ class Shared:
         self._open.discard(connection)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Close what has been idle for too long: no request there, or none whose head would ever end; and what has a
-        body that trickles. Connections that wait for an answer are passed over."""
+        """Close what has been idle for too long: no request there, or none whose head would ever end, or nobody who
+        reads; and what has a body that trickles. Connections that wait for an answer are passed over."""
         now = loop.time()
         before = now - self._keep_alive_s
-        for connection in [each for each in self._open if each.idle_since < NEVER]:
-            if connection.idle_since <= before:
-                connection.timeout_keep_alive_handler()
-            else:
-                connection.look_at_pace(now)
+        for connection in tuple(self._open):
+            connection.look_after(now, before)
         self._looks = bool(self._open)
         if self._looks:
             loop.call_later(self._sweep_s, self._sweep, loop)
@@ -299,7 +130,8 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
         self._refusal = MALFORMED
         self._running: Cycle | None = None
-        self._unsent = math.inf
+        self._untaken = math.inf
+        self._untaken_since: Instant = NEVER
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A head and its body leave in one write, at the end of the loop's turn."""
@@ -429,7 +261,6 @@ class Connection(HttpToolsProtocol):
         """The next request that waits begins; without one the connection is idle."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
-            self.idle_since = self.loop.time()
             return
         if self.pipeline:
             cycle, _ = self.pipeline.pop()
@@ -440,22 +271,33 @@ class Connection(HttpToolsProtocol):
             self.flow.resume_reading()
             self.idle_since = self.loop.time()
 
-    def timeout_keep_alive_handler(self) -> None:
-        """Close what was idle for its time. A transport that closes still waits for its client to take what was said,
-        so who took nothing of it since the last look, as long ago, is cut off."""
-        running = self._running
-        if running is not None and not running.response_complete and not self.transport.is_closing():
-            if running.more_body and not self.flow.read_paused:
-                self._refuse(TOO_SLOW)
-            return
-        unsent = self.transport.get_write_buffer_size()
-        if self.transport.is_closing() and unsent >= self._unsent:
-            self.transport.abort()
-            return
-        self._unsent, self.idle_since = unsent, self.loop.time()
-        self.transport.close()
+    def look_after(self, now: Instant, before: Instant) -> None:
+        """Close it, or refuse what it sends, if nothing has come or been taken since `before`, or too little."""
+        if self.flow.write_paused or self.transport.is_closing():
+            self._look_at_untaken(now, before)
+        elif self.idle_since <= before:
+            self.timeout_keep_alive_handler()
+        elif self.idle_since < NEVER:
+            self._look_at_pace(now)
 
-    def look_at_pace(self, now: Instant) -> None:
+    def timeout_keep_alive_handler(self) -> None:
+        """Close what was idle for its time, or refuse a body of which nothing more came."""
+        running = self._running
+        if running is None or running.response_complete:
+            self.transport.close()
+        elif running.more_body and not self.flow.read_paused:
+            self._refuse(TOO_SLOW)
+
+    def _look_at_untaken(self, now: Instant, before: Instant) -> None:
+        """Cut off who has taken nothing of what was said since `before`: it holds a place while more is to be said, and
+        a transport that closes still waits for it."""
+        untaken = untaken_bytes(self.transport)
+        if untaken != self._untaken:
+            self._untaken, self._untaken_since = untaken, now
+        elif self._untaken_since <= before:
+            self.transport.abort()
+
+    def _look_at_pace(self, now: Instant) -> None:
         """Refuse a body that trickles: it holds a place and memory. What nobody here reads is waited for."""
         running, shared = self._running, self.shared
         if running is None or running is not self.cycle or not running.more_body or running.response_started:
@@ -470,12 +312,16 @@ class Connection(HttpToolsProtocol):
         self.send_400_response("")
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own text says less
-        """Refuse what is no request, in the shape that clients read, and close."""
+        """Refuse what is no request, in the shape that clients read, and close. Behind the beginning of an answer that
+        would be a part of it."""
         if self.transport.is_closing():
+            return
+        running = self._running
+        if running is not None and running.response_started and not running.response_complete:
+            self.transport.close()
             return
         status, phrase, text = self._refusal
         body = error_body(text, code="invalid_request")
         head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
         self.transport.write(head % (status, phrase, len(body)) + body)
         self.transport.close()
-        self.idle_since = self.loop.time()

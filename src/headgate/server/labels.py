@@ -20,7 +20,7 @@ from headgate.runtime.outcome import Answered
 Header = tuple[bytes, bytes]
 
 DIRECT: Final = "headgate.direct"
-"""Where a scope of our own server holds what it can do beyond ASGI (`server.connection.Cycle`)."""
+"""Where a scope of our own server holds what it can do beyond ASGI (`server.cycle.Cycle`)."""
 
 JSON: Final[Header] = (b"content-type", b"application/json")
 EVENT_STREAM: Final[Header] = (b"content-type", b"text/event-stream; charset=utf-8")

@@ -1,7 +1,13 @@
 """Owns what is done about a client who leaves, or does not read: the task that answers it is cancelled."""
 
 import asyncio
+import sys
+from contextlib import suppress
 from typing import Any, Final
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 READING_GRACE_S: Final = 2.0
 """How long after the deadline a client may go on taking what was streamed to it in time."""
@@ -34,3 +40,13 @@ class Watch:
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None
+
+
+def untaken_bytes(transport: asyncio.Transport) -> int:
+    """What was written and the client has not taken, also of what lies in the kernel where that can be told: it takes
+    megabytes before it takes less, so by its buffer alone who reads slowly would not be told from who does not."""
+    in_kernel = bytearray(4)
+    if sys.platform != "win32":
+        with suppress(OSError, ValueError):  # macOS knows it of terminals only; a socket that is closed has none
+            fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, in_kernel)
+    return transport.get_write_buffer_size() + int.from_bytes(in_kernel, sys.byteorder)
