@@ -58,6 +58,7 @@ async def test_every_row_answers_at_both_bases() -> None:
                 assert wrong.headers["x-request-id"].startswith("req_")
                 options = await house.fetch("OPTIONS", path)
                 assert (options.status, options.body) == (204, b"")
+                assert "content-length" not in options.headers  # RFC 9110, 8.6
                 for answer in (wrong, options):
                     assert methods <= set(answer.headers["allow"].split(", "))
                 assert "access-control-allow-origin" not in options.headers

@@ -133,7 +133,8 @@ async def _no_door(scope: Scope, send: Send, name: str, found: routes.Found) -> 
     """What a path says to a method that it has not: 405, or to OPTIONS what it has. No other origin is let in by it."""
     allow: Header = (b"allow", found.methods.encode())
     if scope["method"] == "OPTIONS":
-        await send_whole(indirect(scope), send, 204, lines_of([allow, request_id(name)]), b"")
+        await send({"type": "http.response.start", "status": 204, "headers": [allow, request_id(name)]})
+        await send({"type": "http.response.body", "body": b""})  # which has no length, not even none
         return
     refusal = invalid(f"{scope['method']} is not possible here: use {' or '.join(found.doors)}.", status=405)
     status, headers, body = routes.refuser_of(scope["path"])(refusal, name)
