@@ -64,6 +64,22 @@ async def test_who_is_not_done_in_time_is_given_up() -> None:
     assert app.heard == ["lifespan.startup", "given up", "lifespan.shutdown"]
 
 
+async def test_who_was_told_nothing_yet_may_ask_again() -> None:
+    """At the end of a drain: 503 with `retry-after`, which SDKs repeat by themselves, and not a broken gateway."""
+    app = NeverDone()
+    server, listening = make_server(app, ServerSettings(drain_s=1.0)), bind("127.0.0.1", 0)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    async with asyncio.timeout(WITHIN_S), connected(listening.getsockname()[1]) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        await app.begun.wait()
+        server.stop()
+        status, headers, body = await answer(reader)
+        await serving
+    assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
+    assert "x-should-retry" not in headers
+    assert "stopping" in msgspec.json.decode(body)["error"]["message"]
+
+
 async def test_told_twice_it_waits_for_nobody() -> None:
     """The second time is for somebody who cannot wait: neither for requests nor for the application."""
     app = NeverDone()

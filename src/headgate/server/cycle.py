@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from headgate.domain.time import NEVER, Instant
 from headgate.protocol.openai import error_body
-from headgate.server.labels import DIRECT, JSON
+from headgate.server.labels import DIRECT, JSON, Header
 from headgate.server.unframed import Unframed
 from headgate.server.watch import Watch
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from headgate.server.connection import Connection
 
 BROKEN: Final = error_body("Something is broken in this gateway; its log says what.", "api_error", "internal_error")
+STOPPING: Final = error_body("This gateway is stopping. Ask again: another may answer.", "api_error", "no_capacity")
 _GONE: Final = {"type": "http.disconnect"}
 _log: Final = logging.getLogger("uvicorn.error")
 
@@ -120,7 +121,8 @@ class Cycle(RequestResponseCycle):
         return True
 
     async def _broke(self, error: BaseException | None) -> None:
-        if not isinstance(error, asyncio.CancelledError):  # at the end of a drain, and uvicorn says how many
+        is_stopping = isinstance(error, asyncio.CancelledError)  # at the end of a drain, and uvicorn says how many
+        if not is_stopping:
             what = "a defect behind a whole answer" if self.response_complete else "a request without its whole answer"
             _log.error(what, exc_info=error)
         if self.response_complete:
@@ -128,14 +130,16 @@ class Cycle(RequestResponseCycle):
         if self.response_started:
             self.transport.close()
             self.on_response()
+        elif is_stopping:
+            await self._end(503, STOPPING, (b"retry-after", b"1"))
         else:
-            await self.send_500_response()
+            await self._end(500, BROKEN)
 
-    async def send_500_response(self) -> None:
-        """A defect of ours, in the shape that clients read."""
-        head = [JSON, (b"content-length", b"%d" % len(BROKEN)), (b"connection", b"close")]
-        await self.send({"type": "http.response.start", "status": 500, "headers": head})
-        await self.send({"type": "http.response.body", "body": BROKEN})
+    async def _end(self, status: int, body: bytes, *more: Header) -> None:
+        """The last answer of a connection, in the shape that clients read. SDKs ask again by themselves."""
+        head = [JSON, *more, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+        await self.send({"type": "http.response.start", "status": status, "headers": head})
+        await self.send({"type": "http.response.body", "body": body})
 
     async def receive(self) -> Any:
         """What came of the body since the last time; waits for it, or for the client's leaving."""
