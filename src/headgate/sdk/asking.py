@@ -9,10 +9,10 @@ import msgspec
 from headgate.domain.answer import Refusal
 from headgate.protocol.client_json import InvalidBody
 from headgate.sdk.problems import InvalidRequest, UpstreamRefused, refused
-from headgate.server.app import new_id
 from headgate.server.auth import LOCAL_TENANT, Identity
 from headgate.server.controls import Controls, InvalidControl, read_controls
 from headgate.server.gateway import Gateway
+from headgate.server.request_ids import new_id
 
 CALLER: Final = Identity(tenant=LOCAL_TENANT, admin=True)
 """Who has the gate in their own process may do everything with it."""

@@ -19,11 +19,11 @@ from headgate.domain.answer import Refusal, RefusalCode
 from headgate.observe.tally import Tally
 from headgate.protocol.openai import error_body
 from headgate.runtime.settings_secret import Secret
-from headgate.server.app import new_id
 from headgate.server.auth import is_loopback_authority
 from headgate.server.errors import invalid, refusal_parts
 from headgate.server.gateway import Gateway
 from headgate.server.labels import JSON, Header, lines_of, request_id
+from headgate.server.request_ids import new_id
 from headgate.server.visit import Receive, Scope, Send, read_json, send_whole
 
 MAX_BODY_BYTES: Final = 64 * 1024

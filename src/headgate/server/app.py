@@ -5,9 +5,7 @@ what there is stands in `routes`. Anthropic's SDK appends `/v1/...` to the host 
 """
 
 import asyncio
-import secrets
-import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable
 from typing import Final
 
 import msgspec
@@ -18,33 +16,13 @@ from headgate.server.auth import STRANGE_ORIGIN, Denied, Identity, out_of_scope
 from headgate.server.errors import invalid
 from headgate.server.gateway import Gateway
 from headgate.server.labels import JSON, NO_RETRY, Header, lines_of, request_id
+from headgate.server.request_ids import new_id
 from headgate.server.visit import Receive, Scope, Send, Visit, indirect, refuse, send_whole
 
-TIME_DIGITS: Final = 9
-CHANCE_DIGITS: Final = 15
-IDS_AT_ONCE: Final = 256
 PROBES: Final = frozenset({"/healthz", "/health", "/readyz"})
 LOOKS: Final = frozenset({"GET", "HEAD"})
 """Methods that change nothing, whoever sends them."""
 OK: Final = b'{"status":"ok"}'
-
-
-def _ids() -> Iterator[str]:
-    """Request ids that nobody can guess: a story is shown to whoever knows its id and has the tenant's key.
-
-    Nine hexadecimal digits are the time, in sixteenths of a second, and fifteen are chance. Ids of a time begin alike
-    so that the store finds their places beside each other: rows of ids in no order touch a page of its index each,
-    which costs more than all else in writing them. Randomness is fetched for many at once, because asking the kernel
-    costs more than all else here; all of them have the time of that.
-    """
-    while True:
-        start = f"req_{int(time.time() * 16):0{TIME_DIGITS}x}"
-        bits = secrets.token_hex(CHANCE_DIGITS * IDS_AT_ONCE // 2)
-        for at in range(0, len(bits), CHANCE_DIGITS):
-            yield start + bits[at : at + CHANCE_DIGITS]
-
-
-new_id: Final = _ids().__next__
 
 
 class App:

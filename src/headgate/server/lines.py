@@ -16,12 +16,12 @@ from headgate.domain.answer import Refusal, RefusalCode
 from headgate.protocol.openai import error_body
 from headgate.runtime.settings import RouteSettings
 from headgate.server import routes
-from headgate.server.app import new_id
 from headgate.server.auth import Identity
 from headgate.server.errors import Parts, refusal_parts
 from headgate.server.gateway import Gateway
 from headgate.server.intake import Intake
 from headgate.server.labels import JSON
+from headgate.server.request_ids import new_id
 from headgate.server.visit import Visit
 
 TRY_S: Final = 3_600.0

@@ -1,8 +1,6 @@
 """The doors that only look: which models there are, one by one or all, and what was done for a request."""
 
-import re
 from datetime import UTC, datetime
-from typing import Final
 
 import msgspec
 
@@ -10,10 +8,9 @@ from headgate.catalog import Model
 from headgate.domain.request import Need
 from headgate.protocol.openai import model_row, models_body
 from headgate.server.errors import invalid
+from headgate.server.request_ids import FORM
 from headgate.server.visit import Visit
 
-ID: Final = re.compile(r"req_[0-9a-f]{24}")
-"""What `app.new_id` makes."""
 ANTHROPIC_VERSION = b"anthropic-version"
 """The header by which a client says that it reads Anthropic's shape of a model."""
 
@@ -53,7 +50,7 @@ async def one_model(visit: Visit) -> None:
 async def story(visit: Visit) -> None:
     """`GET /requests/{id}`: what was done for a request of this tenant's that is over; to an admin key, anybody's."""
     stories, name, who = visit.gateway.stories, visit.given["id"], visit.identity
-    is_id = ID.fullmatch(name) is not None  # anything else would be looked for in every fact
+    is_id = FORM.fullmatch(name) is not None  # anything else would be looked for in every fact
     found = stories.story(name, None if who.admin else who.tenant) if is_id else None
     if found is None:
         text = f"No finished request of yours has this id. The last {stories.kept:,} are remembered."
