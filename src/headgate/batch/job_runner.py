@@ -184,13 +184,25 @@ class JobRunner:
 
     async def _begin_some(self) -> None:
         while (free := self.settings.concurrency - len(self._running)) > 0:
-            claimed = await insist(lambda free=free: self.jobs.claim(self._clock.wall(), free))  # type: ignore[misc]
+            claimed = await insist(lambda free=free: self._claim(free))  # type: ignore[misc]
             for job in claimed:
                 task = asyncio.create_task(self._do(job), name=job.id)
                 self._running[job.id] = task
                 task.add_done_callback(self._ended)
             if len(claimed) < free:
                 return
+
+    async def _claim(self, most: int) -> Sequence[ClaimedJob]:
+        """Take jobs. What the store hands to a runner that has been stopped meanwhile is given back: it would be taken
+        for what a crash left behind."""
+        claiming = asyncio.ensure_future(self.jobs.claim(self._clock.wall(), most))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            with suppress(StoreError):
+                for job in await claiming:
+                    await self._postpone(job, 0.0, job.tries)
+            raise
 
     async def _wait(self) -> None:
         """Until something changes, or the next job that waits for its time is due."""
