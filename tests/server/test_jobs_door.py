@@ -14,6 +14,7 @@ import httpx
 import msgspec
 import openai
 import pytest
+from tests.remedies.house import LONG, UNHURRIED
 from tests.running_gateway import QUICK, SHORT, RunningGateway, running_gateway
 
 from headgate.runtime.keys import config_line, new_virtual_key
@@ -457,7 +458,7 @@ def test_stream_that_breaks(tmp_path: Path, fault: FaultKind) -> None:
     """What had come of the reply is no reply: no job is made of it, and its place is free again."""
     config = tmp_path / "headgate.toml"
     config.write_text("[background]\nmax_open_per_tenant = 2\n", encoding="utf-8")
-    broken = SimulatorSettings(pace=QUICK, lengths=SHORT, faults=(Fault(fault, stream=True, at=0.8),))
+    broken = SimulatorSettings(pace=UNHURRIED, lengths=LONG, faults=(Fault(fault, stream=True, at=0.8),))
     with (
         running_gateway(config=config, store=tmp_path / "s.sqlite3", simulator=broken) as running,
         httpx.Client(base_url=running.v1, timeout=WITHIN_S) as client,
