@@ -345,3 +345,23 @@ async def test_start_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     words.write_text("forbidden phrase\n", encoding="utf-8")
     async with Headgate(settings, simulate=True) as gate:
         assert (await gate.chat("Hello", model=MODEL)).source is Source.UPSTREAM
+
+
+async def test_start_that_is_cancelled_leaves_nothing_behind(tmp_path: Path) -> None:
+    """At whatever moment its caller gives up: no task goes on, and the same file serves the next gate."""
+    toml = f'[store]\nenabled = true\npath = "{tmp_path / "kept.sqlite3"}"\n'
+    (tmp_path / "headgate.toml").write_text(toml, encoding="utf-8")
+    settings = load_settings(tmp_path / "headgate.toml", {})
+    before, was_started, turns = asyncio.all_tasks(), False, 0
+    while not was_started:
+        gate = Headgate(settings, simulate=True)
+        starting = asyncio.create_task(gate.start())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        was_started, turns = starting.done(), turns + 3
+        starting.cancel()
+        await asyncio.wait([starting])
+        await gate.close()
+        assert asyncio.all_tasks() <= before, turns
+        async with Headgate(settings, simulate=True):
+            pass

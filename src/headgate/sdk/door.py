@@ -6,6 +6,7 @@ A request goes the way of an HTTP request, through the same reader, intake and d
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -128,9 +129,9 @@ class Headgate(Large):
 
     async def _made(self) -> Gateway:
         """A gateway that runs. Where it cannot, nothing of it is left behind."""
-        settings, store, simulator = self.settings, None, None
+        settings, store, simulator, gateway = self.settings, None, None, None
         try:
-            store = await asyncio.to_thread(_store_of, settings, simulated=self._simulates)
+            store = await _opened(settings, simulated=self._simulates)
             if self._simulates:
                 settings, simulator = await start_simulator(settings)
             gateway = make_gateway(
@@ -142,10 +143,12 @@ class Headgate(Large):
             )
             await gateway.start()
         except BaseException:
+            if gateway is not None:
+                await gateway.stop()  # whatever of it was started, and its store
+            elif store is not None:
+                await store.close()
             if simulator is not None:
                 await simulator.close()
-            if store is not None:
-                await store.close()
             raise
         self._simulator = simulator
         return gateway
@@ -411,6 +414,18 @@ class Headgate(Large):
 
 def _errand(request: Request, chat: Chat, handling: HandlingSettings) -> ChatErrand:  # noqa: ARG001
     return ChatErrand(chat, handling)
+
+
+async def _opened(settings: Settings, *, simulated: bool) -> SqliteStore | None:
+    """The store, opened by a thread, which nobody stops: who leaves meanwhile has to wait for it, and close it."""
+    opening = asyncio.ensure_future(asyncio.to_thread(_store_of, settings, simulated=simulated))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        with suppress(HeadgateError):
+            if (store := await opening) is not None:
+                await store.close()
+        raise
 
 
 def _store_of(settings: Settings, *, simulated: bool) -> SqliteStore | None:
