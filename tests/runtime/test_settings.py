@@ -1,6 +1,7 @@
 """Settings: what is read from where, what wins, what is refused with its line and fix, and that no secret shows."""
 
 import traceback
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -227,13 +228,19 @@ def test_sections_of_later_issues_are_accepted_and_named(tmp_path: Path) -> None
 
 
 def test_file_is_searched_for(tmp_path: Path) -> None:
-    """HEADGATE_CONFIG names the file; one that is not there is an error, not a shrug."""
+    """HEADGATE_CONFIG names the file; one that is not there is an error, not a shrug, and so are two in one folder."""
     path = tmp_path / "mine.yaml"
     path.write_text("server: {port: 7}")
     assert find_settings_file({"HEADGATE_CONFIG": str(path)}) == path
     assert load_settings(None, {"HEADGATE_CONFIG": str(path)}).server.port == 7
     with pytest.raises(InvalidSettings, match="cannot be read"):
         load_settings(None, {"HEADGATE_CONFIG": str(tmp_path / "none.toml")})
+    (tmp_path / "headgate.toml").write_text("[server]\nport = 8")
+    with chdir(tmp_path):
+        assert load_settings(None, {}).server.port == 8
+        (tmp_path / "headgate.yaml").write_text("server: {port: 9}")
+        with pytest.raises(InvalidSettings, match=r"headgate\.toml: lies beside headgate\.yaml\. Fix: keep one"):
+            load_settings(None, {})
 
 
 # Provider keys --------------------------------------------------------------------------------------------------------
@@ -389,6 +396,7 @@ def test_two_upstream_variables_must_agree(tmp_path: Path) -> None:
         ("[server]\nport = ", ["line 2", "is not TOML"]),
         ("a = 1\na = 2", ["line 2", "is not TOML"]),
         ("[server]\nport = 1" + "0" * 5_000, ["headgate.toml"]),
+        ('[routes.x]\nmodels = ["openai/gpt-oss-20b"]\ntier = "fast"', ["line 3", "routes.x.tier", "headgate/fast"]),
     ],
 )
 def test_wrong_file_is_refused_with_line_key_and_fix(tmp_path: Path, text: str, parts: list[str]) -> None:

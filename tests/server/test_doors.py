@@ -1,6 +1,7 @@
 """The doors over real sockets: who and what comes in, what goes out, and what every answer says about itself."""
 
 import asyncio
+import gzip
 import random
 from typing import Any
 
@@ -52,6 +53,7 @@ NOT_A_REQUEST: list[tuple[str, bytes, dict[str, str], int, str]] = [
     ("too large", msgspec.json.encode(chat("x" * (4 * MEBIBYTE))), JSON, 413, "4,194,304 bytes"),
     ("text", b"hello", {"content-type": "text/plain"}, 415, "application/json"),
     ("form", b"model=a", {"content-type": "application/x-www-form-urlencoded"}, 415, "application/json"),
+    ("squeezed", gzip.compress(msgspec.json.encode(chat())), JSON | {"content-encoding": "gzip"}, 415, "as it is"),
     ("half of JSON", b'{"model": "m"', JSON, 400, "JSON"),
     ("nothing", b"", JSON, 400, "JSON"),
     ("duplicate keys", b'{"model":"a","model":"b","messages":[]}', JSON, 400, "model"),

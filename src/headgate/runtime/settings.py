@@ -159,15 +159,19 @@ def load_settings(
 
 
 def find_settings_file(environ: Mapping[str, str]) -> Path | None:
-    """$HEADGATE_CONFIG, then headgate.toml and headgate.yaml here, then in the user's configuration folder."""
+    """$HEADGATE_CONFIG, then headgate.toml or headgate.yaml here, then in the user's configuration folder. Raises
+    InvalidSettings where both lie in one folder."""
     if named := environ.get("HEADGATE_CONFIG", "").strip():
         return Path(named).expanduser()
     import platformdirs
 
     for folder in (Path(), platformdirs.user_config_path("headgate")):
-        for name in FILE_NAMES:
-            if (folder / name).is_file():
-                return folder / name
+        found = [folder / name for name in FILE_NAMES if (folder / name).is_file()]
+        if len(found) > 1:
+            what, fix = f"lies beside {found[1].name}", "keep one of them, or name it: --config, HEADGATE_CONFIG"
+            raise InvalidSettings(str(found[0]), "", what, fix)
+        if found:
+            return found[0]
     return None
 
 
@@ -370,6 +374,9 @@ def decided_route(
     """A route as it will be followed: each key of the first layer that sets it. Models, tier, weights, coalesce and
     skill are never inherited. Raises what `wrong` makes of a key, what is wrong with it, and the fix."""
     own = layers[0]
+    if own.models and own.tier is not None:
+        what = "stands beside models, which are followed alone"
+        raise wrong("tier", what, f"take one of both out, or name `headgate/{own.tier}` among the models")
     values = {key: _first(layers, key) for key in _INHERITED}
     if values["max_calls"] < values["max_attempts"]:
         what = f"{values['max_calls']} calls do not hold {values['max_attempts']} attempts"

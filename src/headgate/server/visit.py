@@ -53,6 +53,8 @@ def body_now(scope: Scope, headers: Mapping[bytes, bytes], most: int) -> bytes |
     kind = headers.get(b"content-type", b"")
     if kind != JSON[1] and kind.partition(b";")[0].strip().lower() != JSON[1]:
         return invalid("Send the body as JSON, with the header `content-type: application/json`.", status=415)
+    if b"content-encoding" in headers and headers[b"content-encoding"] != b"identity":
+        return invalid("Send the body as it is, without the header `content-encoding`.", status=415)
     direct = scope.get(DIRECT)
     if direct is not None and (there := direct.body_now()) is not None:
         return too_large(most) if len(there) > most else there
