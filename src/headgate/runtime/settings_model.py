@@ -102,6 +102,7 @@ class ServerSettings(Section, frozen=True):
     min_body_bytes_per_s: Annotated[int, Meta(ge=0, le=MAX_COUNT)] = 500
     """What must come of a request's body, on average over each `body_grace_s`; 0 is any. Slower ones are a 408."""
     body_grace_s: PositiveSeconds = 30.0
+    """The time over which that average is taken, again and again."""
     drain_s: PositiveSeconds = 25.0
     """How long running answers may take to end after a signal to stop; clients of the others are told in time."""
 

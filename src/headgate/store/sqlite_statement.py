@@ -13,7 +13,7 @@ Parameter = str | int | float | bytes | None
 Parameters = tuple[Parameter, ...]
 
 MOST_AT_ONCE: Final = 256
-"""Rows of one statement: of 26 columns they stay under SQLite's 32,766 parameters."""
+"""Rows of one statement: of 27 columns they stay under SQLite's 32,766 parameters."""
 
 
 def size_for(rows: int) -> int:
