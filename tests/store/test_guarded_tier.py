@@ -156,7 +156,7 @@ async def test_everybody_is_let_go_when_it_opens(relay: ToxicRelay, guard: Guard
     tier = guard(relay.port, GuardLimits(look_up_s=0.1, write_s=0.5))
     relay.is_mute = True
     early = []
-    for _ in range(5):  # at once they would count as one
+    for _ in range(8):  # at once they would count as one; a busy machine makes one of some of them
         early.append(asyncio.create_task(tier.get("key")))
         await asyncio.sleep(0.012)
     late = [asyncio.create_task(tier.get("key")) for _ in range(20)]
@@ -166,7 +166,7 @@ async def test_everybody_is_let_go_when_it_opens(relay: ToxicRelay, guard: Guard
     await asyncio.wait(late, timeout=0.02)
     assert [str(task.exception()) for task in late] == [RESTING] * 20
     assert {type(task.exception()) for task in early} == {TierDown}
-    assert tier.health().timeouts < MOST_FAILURES
+    assert tier.health().timeouts < len(early)
 
 
 async def test_thin_line(server: RedisServer, relay: ToxicRelay, guard: Guard) -> None:
