@@ -54,15 +54,28 @@ async def test_requests_that_come_at_once_are_answered_in_their_order() -> None:
 
 
 async def test_few_trailers_are_taken_and_endless_ones_refused() -> None:
-    """What follows a chunked body counts as headers do: at most a hundred of both."""
+    """What follows a chunked body is counted as headers are: there may be a hundred."""
     async with open_house(pretend()) as house:
         async with connected(house.port) as (reader, writer):
             writer.write(CHUNKED + b"x-sum: 1\r\n\r\n")
             assert (await answer(reader))[0] == 200
         async with connected(house.port) as (reader, writer):
-            writer.write(CHUNKED + b"x-more: 1\r\n" * 101)
+            writer.write(CHUNKED + b"x-more: 1\r\n" * 102)
             assert (await answer(reader))[0] == 431
             assert await reader.read() == b""
+
+
+async def test_trailers_say_nothing_of_who_asks_and_how() -> None:
+    """What follows a body is no part of the head (RFC 9110, 6.5.1): a proxy before us may let it pass unseen."""
+    key, row = new_virtual_key(random.Random(1).randbytes)
+    async with open_house(pretend(), toml=config_line(row)) as house, connected(house.port) as (reader, writer):
+        writer.write(CHUNKED + f"authorization: Bearer {key}\r\n\r\n".encode())
+        assert (await answer(reader))[0] == 401
+        with_key = CHUNKED.replace(b"host:", f"authorization: Bearer {key}\r\nhost:".encode(), 1)
+        writer.write(with_key + b"authorization: Bearer nobody\r\nx-headgate-nonsense: 1\r\n\r\n")
+        assert (await answer(reader))[0] == 200
+        writer.write(WHOLE.replace(b"host:", f"authorization: Bearer {key}\r\nhost:".encode(), 1))
+        assert (await answer(reader))[0] == 200
 
 
 async def test_an_address_that_grows_in_pieces_is_refused() -> None:

@@ -178,11 +178,13 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self.url = b""
-        self.headers = []
+        if self.headers:
+            self.headers = []
         self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
-        """What came is counted once it is all here; until then its bytes are. The request begins."""
+        """What came is counted once it is all here; until then its bytes are. The request begins, with the headers that
+        stand before its body: what may follow it, and was read with it, is no part of them."""
         url, headers, parser, shared = self.url, self.headers, self.parser, self.shared
         if len(url) > shared.max_uri_bytes:
             self._refusal = URI_TOO_LONG
@@ -190,7 +192,7 @@ class Connection(HttpToolsProtocol):
         if len(headers) > shared.max_headers:
             self._refusal = HEAD_TOO_LARGE
             raise ValueError("too many headers")
-        self._in_head, self._head_bytes, self.idle_since = False, 0, self.loop.time()
+        self._in_head, self._head_bytes, self.idle_since, self.headers = False, 0, self.loop.time(), []
         path, raw_path, query = shared.address(url)
         version = parser.get_http_version()
         scope: dict[str, Any] = {
