@@ -106,6 +106,19 @@ def test_json_in_its_three_forms() -> None:
         assert [each.line for each in parsed.problems] == [3, 4]
 
 
+def test_json_with_foreign_bytes() -> None:
+    """A feed of another encoding is unreadable, not a defect; a line that is not UTF-8 spoils only itself."""
+    for text, form in (
+        (b'["caf\xe9.example"]', FeedFormat.JSON),
+        (b'{"objects": [{"name": "\xe9"}]}', FeedFormat.STIX),
+    ):
+        with pytest.raises(FeedUnreadable, match="no JSON"):
+            parse_feed(text, form, wall_s=NOW)
+    parsed = parse_feed(b'"bad.example"\n"caf\xe9"\n"192.0.2.9"\n', FeedFormat.JSON, wall_s=NOW)
+    assert values(parsed) == {"bad.example": "domain", "192.0.2.9": "ip"}
+    assert [each.line for each in parsed.problems] == [2]
+
+
 def stix(*patterns: str, **more: object) -> str:
     objects = [{"type": "indicator", "pattern_type": "stix", "pattern": each, **more} for each in patterns]
     return json.dumps({"type": "bundle", "objects": [{"type": "identity"}, *objects]})

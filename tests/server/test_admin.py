@@ -318,6 +318,7 @@ async def test_one_entry_is_forgotten_by_its_key(tmp_path: Path) -> None:
         ({"tag": 5}, 400, "tag"),
         (b"{", 400, "cannot be understood"),
         (b"[]", 400, "cannot be understood"),
+        (b'{"tag": "caf\xe9"}', 400, "cannot be understood"),
         (b'"' + b"x" * 70_000 + b'"', 413, "larger"),
     ],
 )

@@ -242,6 +242,7 @@ def test_audio_lines_run_from_urls(form_name: str, shown: type) -> None:
         ([line("a", "/v1/embeddings")], "invalid_url", 1),
         ([line("a", "/v1/audio/transcriptions")], "invalid_url", 1),
         ([b"{not json"], "invalid_json_line", 1),
+        ([b'{"custom_id": "caf\xe9"}'], "invalid_json_line", 1),
         ([b"[]"], "invalid_json_line", 1),
         ([b'{"custom_id":"a","method":"POST","url":"/v1/chat/completions"}'], "missing_required_parameter", 1),
         ([b'{"custom_id":1,"method":"POST","url":"/v1/chat/completions","body":{"a":1}}'], "invalid_type", 1),

@@ -315,7 +315,7 @@ async def test_what_was_learned(store: SqliteStore) -> None:
     assert new.gate.learned.lengths(MODEL, "chat").seen == 40
 
 
-@pytest.mark.parametrize("what", ["newer meter", "newer pool", "no state at all"])
+@pytest.mark.parametrize("what", ["newer meter", "newer pool", "no state at all", "damaged text"])
 async def test_state_that_cannot_be_used(store: SqliteStore, what: str) -> None:
     """It is refused as a whole, with a reason, and the gate is as fresh as without it."""
     old = Life(store, now=500.0, wall=1_000_000.0)
@@ -329,6 +329,8 @@ async def test_state_that_cannot_be_used(store: SqliteStore, what: str) -> None:
         store.state.keep(msgspec.structs.replace(pool, version=VERSION + 1))
     elif what == "newer meter":
         store.state.keep_meters([msgspec.structs.replace(row, version=VERSION + 1)])
+    elif what == "damaged text":
+        store.state.keep_meters([msgspec.structs.replace(row, state=row.state.replace(b"groq", b"gr\xffq"))])
     else:
         store.state.keep_meters([msgspec.structs.replace(row, state=b"\xc1")])
     await store.flush()

@@ -30,7 +30,7 @@ def complaint(status: int, body: bytes) -> str:
 
     try:
         return f"{status}: {msgspec.json.decode(body)['error']['message']}"
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (msgspec.DecodeError, UnicodeError, KeyError, TypeError):
         return f"{status} without an explanation"
 
 

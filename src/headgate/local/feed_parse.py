@@ -219,7 +219,7 @@ def _json_entries(data: bytes) -> Iterator[tuple[int, Any]]:
     """The entries of a list, of an object's `indicators`, or of JSON lines; undecodable lines come as `DecodeError`."""
     try:
         whole = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         lines = list(_json_lines(data))
         if not any(isinstance(entry, dict | str) for _, entry in lines):
             raise FeedUnreadable("it is no JSON, neither as a whole nor line by line") from None
@@ -236,7 +236,7 @@ def _json_lines(data: bytes) -> Iterator[tuple[int, Any]]:
         if line.strip():
             try:
                 yield number, msgspec.json.decode(line)
-            except (msgspec.DecodeError, RecursionError) as error:
+            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
                 yield number, error
 
 
@@ -264,7 +264,7 @@ def _take_entry(number: int, entry: Any, found: _Collecting) -> None:
 def _stix_objects(data: bytes) -> list[Any]:
     try:
         bundle = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise FeedUnreadable("it is no JSON, so no STIX bundle") from None
     objects = bundle.get("objects") if isinstance(bundle, dict) else None
     if not isinstance(objects, list):

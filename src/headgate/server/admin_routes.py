@@ -81,7 +81,7 @@ async def invalidate(visit: AdminVisit) -> None:
         return
     try:
         asked = msgspec.json.decode(body, type=Invalidate).asked()
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         await visit.refuse(invalid(f"The body cannot be understood: {error}."))
         return
     if len(asked) != 1:

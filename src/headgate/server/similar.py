@@ -93,5 +93,5 @@ async def _fetched(gateway: Gateway, request: Request, model: str, text: str) ->
         return None
     try:
         return msgspec.json.decode(answered.body, type=_Vectors).data[0].embedding
-    except (msgspec.DecodeError, IndexError):
+    except (msgspec.DecodeError, UnicodeError, IndexError):
         return None

@@ -78,7 +78,7 @@ def read_lines(data: bytes, endpoint: str, most: int) -> tuple[list[Line], list[
 def _line(text: bytes, number: int, endpoint: str, seen: set[str]) -> Line | LineError:
     try:
         raw = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         raw = None
     if not isinstance(raw, dict):
         return LineError("invalid_json_line", "This line is not parseable as valid JSON.", None, number)

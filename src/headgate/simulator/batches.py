@@ -202,7 +202,7 @@ class Batches:
     def _create(self, visit: Visit) -> Shown | Rejection:
         try:
             raw = msgspec.json.decode(visit.body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             return errors.NOT_JSON
         if not isinstance(raw, dict):
             return errors.NOT_JSON

@@ -49,7 +49,7 @@ def read(body: bytes, catalog: Catalog, settings: SimulatorSettings) -> Asked | 
     """The request, or the first thing that is wrong with it, in Groq's order as far as known: model, fields, values."""
     try:
         raw = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return errors.NOT_JSON
     if not isinstance(raw, dict):
         return errors.NOT_JSON

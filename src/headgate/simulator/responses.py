@@ -54,7 +54,7 @@ def understood(visit: Visit, catalog: Catalog, settings: SimulatorSettings) -> t
     """The chat request that says the same, and the voice that answers it."""
     try:
         raw = msgspec.json.decode(visit.body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return errors.NOT_JSON
     if not isinstance(raw, dict):
         return errors.NOT_JSON

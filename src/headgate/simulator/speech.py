@@ -40,7 +40,7 @@ def read(visit: Visit, catalog: Catalog, settings: SimulatorSettings) -> Work | 
     """The work of a request; its charge counts characters where chat counts tokens."""
     try:
         raw = msgspec.json.decode(visit.body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return errors.NOT_JSON
     if not isinstance(raw, dict):
         return errors.NOT_JSON

@@ -117,7 +117,7 @@ def _read(path: Path) -> Feed:
         file = msgspec.json.decode(path.read_bytes(), type=FeedFile)
     except OSError as error:
         raise FeedFolderProblem(f"{path} cannot be read: {error.strerror}") from None
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise FeedFolderProblem(f"{path} is damaged: import the feed again") from None
     if file.version > VERSION:
         raise FeedFolderProblem(f"{path} was written by a newer Headgate")

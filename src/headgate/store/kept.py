@@ -63,7 +63,7 @@ def decode(state: bytes, version: int, kind: type[T]) -> T:
         raise Unreadable(f"it is of version {version}, and this release knows {VERSION}")
     try:
         return msgspec.msgpack.decode(state, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise Unreadable(str(error)) from None
 
 
