@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from headgate.decide.learned import weight
@@ -194,6 +194,7 @@ def conversations(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @settings(max_examples=150)
+@example([user(words(count)) for count in (1, 300, 1, 300, 5)], 40)  # so long that only a sample of it is measured
 @given(conversations(), st.integers(40, 3_000))
 def test_every_conversation(messages: list[dict[str, Any]], room: int) -> None:
     """The result fits or says that it does not; order, pairs, instructions and the last words stay; doing it again

@@ -326,19 +326,24 @@ def _needs(read: _Body, fields: dict[str, Raw], check: Check, images: int, texts
     if images:
         needs |= Need.VISION
     tools = read.tools or ()
+    texts += texts_beside(fields, check, len(tools))
     if tools:
-        texts.append(str(fields["tools"], "utf-8"))
         builtin = sum(tool.type in _BUILTIN_TOOLS for tool in tools)
         if builtin:
             needs |= Need.BUILTIN_TOOLS
         if builtin < len(tools):
             needs |= Need.TOOLS
     elif "functions" in fields:  # OpenAI's former name for tools, still typed in Groq's SDK
-        texts.append(str(fields["functions"], "utf-8"))
         needs |= Need.TOOLS
-    if check is Check.SCHEMA:
-        texts.append(str(fields["response_format"], "utf-8"))
     return needs, len(tools)
+
+
+def texts_beside(fields: Mapping[str, Raw], check: Check, tools: int) -> list[str]:
+    """What a model reads beside the messages: so many tools, or functions as they were called, and the schema."""
+    names = ["tools"] if tools else ["functions"] if "functions" in fields else []
+    if check is Check.SCHEMA:
+        names.append("response_format")
+    return [str(fields[name], "utf-8") for name in names]
 
 
 def _add_parts(parts: list[Part], texts: list[str]) -> int:

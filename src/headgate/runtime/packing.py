@@ -16,7 +16,7 @@ from headgate.decide.fitting import Piece, share_out
 from headgate.decide.learned import PER_IMAGE, PER_MESSAGE, weight
 from headgate.local.repeats import without_repeats
 from headgate.local.shortening import LEAST_WEIGHT, shorten
-from headgate.protocol.chat import Chat, parse_chat, texts_of
+from headgate.protocol.chat import Chat, parse_chat, texts_beside, texts_of
 from headgate.protocol.prompt import measure
 from headgate.protocol.trimming import Place, Unit, rewritten, texts_at, units
 
@@ -92,10 +92,16 @@ def _part(chat: Chat, unit: Unit) -> _Part:
 def least_weight(chat: Chat) -> float:
     """About what is left of a chat when as much is trimmed as may be: what must stay, cut to heads and tails, and
     everything that is no message. Instructions stay whole."""
-    parts = [_part(chat, unit) for unit in units(chat.messages)]
-    fixed = weight(chat.prompt) - sum(part.weight for part in parts)
-    required = [part.least(cuts=not part.unit.instructs) for part in parts if part.unit.required]
-    return max(0.0, fixed) + sum(required) + weigh(_gap_note(len(chat.messages)))
+    required = [part for part in (_part(chat, unit) for unit in units(chat.messages)) if part.unit.required]
+    least = sum(part.least(cuts=not part.unit.instructs) for part in required)
+    return _beside(chat) + least + weigh(_gap_note(len(chat.messages)))
+
+
+def _beside(chat: Chat) -> float:
+    """What everything weighs that is no message. The whole less its messages would not tell: of long texts only a
+    sample is measured."""
+    texts, tools = texts_beside(chat.fields, chat.check, chat.prompt.tools), chat.prompt.tools
+    return weight(measure(texts, messages=0, tools=tools, images=0))
 
 
 def fit_chat(chat: Chat, room: float, *, removes_repeats: bool = True, nearly: bool = True) -> FittedChat:
