@@ -48,6 +48,15 @@ def test_answer_survives_both_ways(message: dict[str, Any], include_usage: bool)
     assert msgspec.json.decode(again) == whole
 
 
+def test_text_that_is_no_utf8_is_streamed_as_clients_read_it() -> None:
+    """A whole answer is relayed as it came, also with half a character in it; as a stream that is one of U+FFFD."""
+    whole = msgspec.json.encode(completion({"content": "half a ~"})).replace(b"~", b"\xe2\x82")
+    assert isinstance(read_reply(whole), Reply)
+    again = completion_of(events_of(whole, include_usage=True))
+    assert again is not None
+    assert msgspec.json.decode(again)["choices"][0]["message"]["content"] == "half a \ufffd"
+
+
 @given(MESSAGES, st.booleans())
 def test_replayed_stream_reads_as_one_that_was_made_as_such(message: dict[str, Any], include_usage: bool) -> None:
     """Our own reader of providers' streams finds the same milestones in it; a usage chunk only where it was wanted."""

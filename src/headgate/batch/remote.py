@@ -140,6 +140,6 @@ def _is_final(status: int) -> bool:
 def _read(response: Response, kind: type[T]) -> T:
     try:
         found: Any = msgspec.json.decode(response.body, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeError) as error:
         raise Refused(f"its answer cannot be read: {error}", is_final=True) from None
     return found  # type: ignore[no-any-return]

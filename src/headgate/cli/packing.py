@@ -84,7 +84,7 @@ def _messages(file: Path) -> "Packable":
 
     try:
         read: Any = msgspec.json.decode(file.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Failed(f"{file} holds no JSON: {error}", USAGE) from None
     found = read.get("messages") if isinstance(read, dict) else read
     if not isinstance(found, list) or not found or not all(isinstance(each, dict) for each in found):

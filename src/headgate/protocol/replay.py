@@ -30,9 +30,12 @@ _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 def events_of(body: bytes, *, include_usage: bool) -> bytes:
     """The events of a whole completion: role, reasoning, content and tool calls, finish, usage if wanted, `[DONE]`.
 
-    Only for a body of which `read_reply` gave a `Reply`.
+    Only for a body of which `read_reply` gave a `Reply`, which asks nothing of the bytes of its texts.
     """
-    whole = _decode(body)
+    try:
+        whole = _decode(body)
+    except UnicodeError:
+        whole = _decode(body.decode(errors="replace"))
     choice = whole["choices"][0]
     head = {name: whole[name] for name in _HEAD if whole.get(name) is not None}
     head["object"] = "chat.completion.chunk"
