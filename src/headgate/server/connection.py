@@ -192,7 +192,8 @@ class Connection(HttpToolsProtocol):
         if len(headers) > shared.max_headers:
             self._refusal = HEAD_TOO_LARGE
             raise ValueError("too many headers")
-        self._in_head, self._head_bytes, self.idle_since, self.headers = False, 0, self.loop.time(), []
+        self._in_head, self._head_bytes, self.idle_since = False, 0, self.loop.time()
+        self.headers = []
         path, raw_path, query = shared.address(url)
         version = parser.get_http_version()
         scope: dict[str, Any] = {
