@@ -72,8 +72,8 @@ class Stories:
         new = self._new
         new.append(fact)
         if len(new) >= AT_ONCE:
+            self._new = []  # first, so that what cannot be written down is not met again with every fact
             self._records.append(self._encode(new))
-            new.clear()
 
     def story(self, request_id: str, tenant: str | None) -> Story | None:
         """The story, if there is one and it is this tenant's; None may read everybody's. Some milliseconds."""
