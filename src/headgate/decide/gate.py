@@ -126,7 +126,7 @@ class Gate:
         self.ledger.settle(reservation, action.metered, now)
         if action.seen is not None:
             self.ledger.absorb_headers(deployment, action.seen, action.note, at_stream_start=False, now=now)
-        (self.circuits.get(deployment.id) or self._circuit(deployment)).ended(reservation, True, now, self.dice)
+        self._circuit(deployment).ended(reservation, True, now, self.dice)
         if usage is not None:
             self.learned.absorb(
                 deployment.model,

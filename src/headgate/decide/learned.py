@@ -213,7 +213,7 @@ class Learned:
 
     def prompt_tokens(self, model: str, prompt_weight: float) -> int:
         """An upper estimate of the prompt's tokens at this model, from `weight` of its size."""
-        return (self.prompts.get(model) or self._line(model)).upper_bound(prompt_weight)
+        return self._line(model).upper_bound(prompt_weight)
 
     def weight_within(self, model: str, tokens: int) -> float:
         """The heaviest prompt that is estimated at these tokens or fewer at this model."""

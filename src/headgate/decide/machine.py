@@ -169,8 +169,7 @@ def _granted(gate: "Gate", journey: Journey, event: e.Granted, now: Instant) -> 
     is_repeat = deployment.id in called
     if not is_repeat:
         journey.called = (*called, deployment.id)
-    cut = plan.cap_tokens < (request.ask_tokens or plan.ask_tokens)
-    journey.fitted = journey.fitted_by(plan) if cut or journey.trim_to else None
+    journey.fitted = journey.fitted_by(plan)
     return (
         a.Call(
             number,

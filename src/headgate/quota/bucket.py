@@ -182,20 +182,6 @@ class Bucket:
         self.drain = rate - (outside if outside < most else most)
 
 
-def drain_all(buckets: list[Bucket], now: Instant) -> None:
-    """Bring the levels of all to `now`, as `drain_to` does for each: for every reservation, so its usual case is
-    written out."""
-    for bucket in buckets:
-        elapsed_s = now - bucket.at
-        if elapsed_s > 0.0:
-            if bucket.drain != bucket.rate or bucket.lifted:
-                bucket.drain_to(now)
-                continue
-            bucket.at = now
-            level = bucket.level - elapsed_s * bucket.rate
-            bucket.level = level if level > 0.0 else 0.0
-
-
 def drained_in_s(excess: float, rate: float, drain: float, slow_s: Seconds) -> Seconds:
     """How long `excess` takes to drain: slowly for `slow_s` at most, then at the full rate."""
     if drain == rate:

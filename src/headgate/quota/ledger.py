@@ -17,7 +17,7 @@ from headgate.domain.limits import Amounts, Deployment, Dimension, SeenLimits
 from headgate.domain.time import NEVER, Instant, Seconds
 from headgate.quota import headers
 from headgate.quota.answers import Change, Held, Short, View
-from headgate.quota.bucket import INPUT_TOKENS, OUTPUT_TOKENS, REQUESTS, SLACK, TOKENS, Bucket, Need, drain_all, need_of
+from headgate.quota.bucket import INPUT_TOKENS, OUTPUT_TOKENS, REQUESTS, SLACK, TOKENS, Bucket, Need, need_of
 from headgate.quota.cooldown import AGREED_CAP_S, Cooldown, CooldownSource, later
 from headgate.quota.correction import Note
 from headgate.quota.meter import WAIT_ROUNDING_S, Meter, wait_in
@@ -124,8 +124,9 @@ class Ledger:
         if cooldown is not None and cooldown.until > now:
             return Short(cooldown.until)
         need, buckets = need_of(amounts), meter.buckets
-        drain_all(buckets, now)
         for bucket in buckets:
+            if bucket.at != now:
+                bucket.drain_to(now)
             needed = need[bucket.selector]
             if needed and bucket.level + needed > bucket.limit + SLACK:
                 return self._short(meter, need, now)

@@ -121,24 +121,16 @@ class Meter:
     def room(self, input_tokens: int, now: Instant | None) -> int:
         """The largest output that fits beside this input, on empty buckets for None; -1 when not even the request does.
 
-        Asked for every request, so it looks at the buckets themselves, makes no view, and has the draining of a bucket
-        that nobody else spends from written out.
+        Asked where it is not plain that all fits, so it looks at the buckets themselves and makes no view.
         """
         cooldown = self.cooldown
         if now is not None and cooldown is not None and cooldown.until > now:
             return -1
         room = UNLIMITED_TOKENS
         for bucket in self.buckets:
-            selector, free = bucket.selector, bucket.limit + 0.0
+            selector, free = bucket.selector, float(bucket.limit)
             if now is not None:
-                level, elapsed_s = bucket.level, now - bucket.at
-                if bucket.drain != bucket.rate:
-                    level = bucket.level_at(now)
-                elif elapsed_s > 0.0:
-                    level -= elapsed_s * bucket.rate
-                    if level < 0.0:
-                        level = 0.0
-                free += SLACK - level
+                free += SLACK - bucket.level_at(now)
             if selector == REQUESTS:
                 if free < 1:
                     return -1

@@ -136,7 +136,7 @@ class ChatErrand:
         return read_reply(body)
 
     def given(self, call: a.Call, body: bytes) -> bytes:
-        restore = None if self._restores is None else self._restores.get(call.number)
+        restore = self._restore(call.number)
         return body if restore is None else restored_body(body, restore)
 
     def check(self, body: bytes) -> str:

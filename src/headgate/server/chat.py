@@ -4,7 +4,8 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
 
 from headgate.decide.actions import Ending
@@ -34,7 +35,7 @@ from headgate.server.labels import (
     steady_labels,
 )
 from headgate.server.outcome import Outgoing, overhead_s, refused, told, unreadable
-from headgate.server.visit import Receive, Scope, Send, body_now, busy, read_json, refuse, send_whole, sent_now, watched
+from headgate.server.visit import Receive, Scope, Send, body_now, busy, received, refuse, send_whole, watched
 from headgate.server.wishes import asked, wish_of
 
 __all__ = ["LOCAL_MODEL", "answer"]
@@ -58,38 +59,27 @@ def answer(
 ) -> Awaitable[None]:
     """Answer one request. Gives what is to be awaited, since every coroutine around another costs a call's time."""
     started_at = gateway.now()
-    body = body_now(scope, headers, gateway.max_body_bytes)
-    if body is None:
-        return _received(gateway, scope, receive, send, headers, identity, name, started_at, form)
-    return _begun(gateway, scope, send, body, identity, name, started_at, form)
+    body, most = body_now(scope, headers, gateway.max_body_bytes), gateway.max_body_bytes
+    begun = partial(_begun, gateway, scope, send, identity, name, started_at, form)
+    return _received(received(receive, most), begun) if body is None else begun(body)
 
 
-async def _received(
-    gateway: Gateway,
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-    headers: Mapping[bytes, bytes],
-    identity: Identity,
-    name: str,
-    started_at: float,
-    form: Form | None,
-) -> None:
-    """The same for a body that is still on its way."""
-    body = await read_json(scope, receive, headers, gateway.max_body_bytes)
+async def _received(reading: Awaitable[bytes | Refusal | None], begun: Callable[..., Awaitable[None]]) -> None:
+    """The same for a body that is still on its way; nothing for a client who left meanwhile."""
+    body = await reading
     if body is not None:
-        await _begun(gateway, scope, send, body, identity, name, started_at, form)
+        await begun(body)
 
 
 def _begun(
     gateway: Gateway,
     scope: Scope,
     send: Send,
-    body: bytes | Refusal,
     identity: Identity,
     name: str,
     started_at: float,
     form: Form | None,
+    body: bytes | Refusal,
 ) -> Awaitable[None]:
     """The answer that is ready for these bytes, or a place in the house for whoever sent them."""
     if type(body) is Refusal:
@@ -143,8 +133,7 @@ async def _answer(
             whole = _whole(gateway, answered, chat, marks, form, translation)
             if answered.entry is not None and form is None and aside is None and not controls.explain:
                 _keep_ready(gateway, scope, identity, body, chat, answered, whole)
-            if not sent_now(out, *whole):
-                await send_whole(out, send, *whole)
+            await send_whole(out, send, *whole)
     except asyncio.CancelledError:
         if watch is None or not watch.gone:
             raise

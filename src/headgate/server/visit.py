@@ -67,8 +67,11 @@ async def read_json(
 ) -> bytes | Refusal | None:
     """The whole body; a refusal for one that is too large or not JSON; None when the client left meanwhile."""
     there = body_now(scope, headers, most)
-    if there is not None:
-        return there
+    return await received(receive, most) if there is None else there
+
+
+async def received(receive: Receive, most: int) -> bytes | Refusal | None:
+    """A body that `body_now` has not; None when the client left meanwhile."""
     chunks, size, more = [], 0, True
     while more:
         message: Any = await receive()
@@ -99,18 +102,13 @@ async def refuse(scope: Scope, send: Send, refusal: Refusal, name: str, refuser:
     await send_whole(scope, send, status, lines_of(headers), body)
 
 
-def sent_now(scope: Scope, status: int, lines: bytes, body: bytes) -> bool:
-    """A whole answer at once, where our own server can; `lines` are those of its head, but for the length of the body.
-    False when it must go the usual way."""
-    direct = scope.get(DIRECT)
-    return direct is not None and direct.answer_now(status, b"%bcontent-length: %d\r\n" % (lines, len(body)), body)
-
-
 async def send_whole(scope: Scope, send: Send, status: int, lines: bytes, body: bytes) -> None:
-    """A whole answer, as `sent_now` or in the usual way."""
-    if not sent_now(scope, status, lines, body):
-        headers = headers_of(b"%bcontent-length: %d\r\n" % (lines, len(body)))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
+    """A whole answer, at once where our own server can. `lines` are those of its head, but for the length of the
+    body."""
+    lines = b"%bcontent-length: %d\r\n" % (lines, len(body))
+    direct = scope.get(DIRECT)
+    if direct is None or not direct.answer_now(status, lines, body):
+        await send({"type": "http.response.start", "status": status, "headers": headers_of(lines)})
         await send({"type": "http.response.body", "body": body})
 
 
