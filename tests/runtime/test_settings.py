@@ -513,7 +513,7 @@ def test_refusal_shows_no_secret(tmp_path: Path, text: str) -> None:
     with pytest.raises(InvalidSettings) as raised:
         load(tmp_path, text, GROQ_API_KEY_7=CANARY + "7")
     own_frames = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
-    shown = [frame for frame in own_frames.stack if "/headgate/" in frame.filename]
+    shown = [frame for frame in own_frames.stack if "/src/headgate/" in frame.filename]
     assert shown
     assert CANARY not in f"{raised.value} {raised.value!r} {vars(raised.value)} {[frame.locals for frame in shown]}"
     assert raised.value.__cause__ is None
